@@ -1,7 +1,7 @@
-// Command switchboard-stack is the development stack with the Temporal server that is at hand:
-// one that runs, or that of the program `temporal`. So it is built in a fraction of the time
-// that switchboard-dev takes, in which a Temporal server is compiled. Where none is at hand, it
-// builds and runs that one.
+// Command switchboard-stack is the development stack with an available Temporal server: one that
+// runs, or that of the program `temporal`. It builds in a fraction of the time of switchboard-dev,
+// which compiles a Temporal server. If no server is available, it builds and runs
+// switchboard-dev's.
 package main
 
 import (
@@ -25,10 +25,10 @@ import (
 )
 
 const (
-	// serverPackage is the program that has a Temporal server compiled in.
+	// serverPackage is the program with the compiled-in Temporal server.
 	serverPackage = "github.com/seed-49a43567/switchboard/cmd/switchboard-dev"
-	// serverCosts is what building it takes of one processor when Switchboard is built already: 6 min 40 s
-	// with nothing else compiled (Go 1.26.8, Temporal server 1.32.1).
+	// serverCosts is how much time of one processor its build takes after Switchboard is built: 6
+	// min 40 s with nothing else compiled (Go 1.26.8, Temporal server 1.32.1).
 	serverCosts = 7 * time.Minute
 )
 
@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// run runs the stack of a command line until ctx ends.
+// run runs the stack with the arguments of a command line until ctx ends.
 func run(ctx context.Context, line []string, out io.Writer) error {
 	app.SetGC()
 	temporal, err := envconfig.LoadDefaultClientOptions()
@@ -64,7 +64,7 @@ func run(ctx context.Context, line []string, out io.Writer) error {
 	return stack.Run(ctx, c, stack.AtHand(compiledIn))
 }
 
-// compiledIn is the server of switchboard-dev, which is built beside this program.
+// compiledIn is the server of switchboard-dev, which is built next to this program.
 func compiledIn(c stack.TemporalConfig) (stack.Program, error) {
 	tool, err := exec.LookPath("go")
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/cli"
 )
 
-// help prints the help of a command with the settings that it reads. All are accepted by each, so that
-// the commands can be run with the environment of the processes.
+// help prints the help of a command with the settings that it reads. Every command accepts all
+// settings, so that it can run with the environment of the processes.
 func help(options kong.HelpOptions, parsed *kong.Context) error {
 	if command := parsed.Selected(); command != nil {
 		for _, flag := range parsed.Model.Flags {
@@ -26,7 +26,7 @@ func reads(command, setting string) bool {
 	case "serve", "api", "worker":
 		return true
 	case "setup":
-		return false // Temporal's own variables alone
+		return false // only Temporal's own variables
 	case "healthcheck":
 		return setting == "listen"
 	case "verify":

@@ -1,5 +1,5 @@
-// Command switchboard is what runs in production: the API, the worker, both in
-// one process, and the commands that prepare and administrate them.
+// Command switchboard is the production binary: the API, the worker, both in one process, and the
+// commands for setup and administration.
 package main
 
 import (
@@ -59,7 +59,7 @@ type (
 		Name   string           `required:"" help:"What the key is for."`
 		Role   switchboard.Role `required:"" help:"admin, publisher, integrator, support or viewer."`
 		Tenant *string          `help:"The tenant that the key is bound to. Default: all tenants."`
-		// TTL is a text of days too, which kong's own durations are not.
+		// TTL is a text because it may be in days, which kong's durations do not support.
 		TTL switchboard.Duration `name:"ttl" placeholder:"90d" help:"How long the key is valid, such as 90d or 720h. Default: for ever."`
 
 		ReadPayload *bool `negatable:"" help:"Whether the key may read event data, bodies, paths and queries of URLs, and all headers. Default: yes, except for support and viewer."`
@@ -101,8 +101,9 @@ func main() {
 	os.Exit(exitCode(err))
 }
 
-// exitCode is that of a command that ended with err. Of the commands that work on the database
-// two have a code of their own: a wrong flag has kong's, and verify has 2 for what it could not check.
+// exitCode returns the exit code of a command that ended with err. Two cases of the commands that
+// work on the database have a separate code: for a wrong flag it is kong's, and verify has 2 if it
+// could not check something.
 func exitCode(err error) int {
 	if errors.Is(err, app.ErrUnchecked) {
 		return 2
@@ -190,7 +191,7 @@ func (k revokeKeyCommand) Run(ctx context.Context, c app.Config) error {
 }
 
 func (e eraseTenantCommand) Run(ctx context.Context, c app.Config) error {
-	if e.Name == "" { // as of a variable of the shell that is not set
+	if e.Name == "" { // for example from an unset shell variable
 		return switchboard.InvalidField("name", "is empty: name the tenant")
 	}
 	return app.Erase(ctx, c, app.ErasureRequest{Tenant: e.Name, Reason: e.Reason, Wait: e.Wait}, os.Stdout)

@@ -27,8 +27,8 @@ func (versionCommand) Run(s *cli.Session) error {
 	return s.PrintVersion(version)
 }
 
-// versionOf is what this binary is, and what it needs of the database. The commit is what the go
-// command notes where it finds the repository.
+// versionOf describes this binary, and what it needs of the database. The commit is what the go
+// command records if it finds the repository.
 func versionOf(build *debug.BuildInfo, known bool) (cli.Version, error) {
 	schema, err := store.SchemaVersion()
 	if err != nil {
@@ -43,7 +43,7 @@ func versionOf(build *debug.BuildInfo, known bool) (cli.Version, error) {
 		case "vcs.revision":
 			v.Commit = setting.Value
 		case "vcs.time":
-			v.CommitTime, _ = time.Parse(time.RFC3339, setting.Value) // it is left out if it is none
+			v.CommitTime, _ = time.Parse(time.RFC3339, setting.Value) // omitted if it is not valid
 		case "vcs.modified":
 			v.Modified = setting.Value == "true"
 		}

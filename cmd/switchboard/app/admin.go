@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// Migrate brings the schema of the database up to date, introduces the encryption keys to
-// it, and prints what it did. It does without keys: processes introduce them when they start.
+// Migrate migrates the database's schema to this version, registers the encryption keys there, and
+// prints what it did. It also works without keys, because processes register them when they start.
 func Migrate(ctx context.Context, config Config, out io.Writer) error {
 	s, err := config.openStoreToMigrate()
 	if err != nil {
@@ -58,7 +58,7 @@ func Migrate(ctx context.Context, config Config, out io.Writer) error {
 	return err
 }
 
-// openStoreToMigrate opens a store that has no keys if none are set.
+// openStoreToMigrate opens a store, without keys if none are set.
 func (c *Config) openStoreToMigrate() (*store.Store, error) {
 	if err := c.readSecretFiles(); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (c *Config) openStoreToMigrate() (*store.Store, error) {
 	return store.Open(store.Config{URL: c.DatabaseURL, MaxConns: c.MaxConns})
 }
 
-// openMigrated opens the store of a database whose schema this binary works on.
+// openMigrated opens the store of a database whose schema this binary supports.
 func (c *Config) openMigrated(ctx context.Context) (*store.Store, error) {
 	s, err := c.openStore()
 	if err != nil {
@@ -84,17 +84,17 @@ func (c *Config) openMigrated(ctx context.Context) (*store.Store, error) {
 	return s, nil
 }
 
-// NewKey describes an API key to be made.
+// NewKey describes a new API key.
 type NewKey struct {
 	Name   string
 	Role   switchboard.Role
 	Tenant *string       // nil: every tenant
 	TTL    time.Duration // 0: it does not expire
 
-	ReadPayload *bool // nil: as [switchboard.Role.ReadsPayload] says
+	ReadPayload *bool // nil: the default of [switchboard.Role.ReadsPayload]
 }
 
-// CreateKey makes an API key and prints its text, which is shown this once.
+// CreateKey makes an API key and prints its text, which is never shown again.
 func CreateKey(ctx context.Context, config Config, wanted NewKey, out io.Writer) error {
 	key, err := wanted.key(time.Now())
 	if err != nil {
@@ -116,13 +116,13 @@ func CreateKey(ctx context.Context, config Config, wanted NewKey, out io.Writer)
 	return err
 }
 
-// key refuses what would make a key that may do more than was meant.
+// key refuses settings that would make a more powerful key than intended.
 func (k NewKey) key(now time.Time) (switchboard.Key, error) {
 	key := switchboard.Key{Name: k.Name, Role: k.Role, ReadPayload: k.Role.ReadsPayload()}
 	switch {
 	case !k.Role.Valid():
 		return key, switchboard.InvalidField("role", "%q is not a role; known: %v", k.Role, switchboard.Roles())
-	case k.Tenant != nil && *k.Tenant == "": // as of a variable of the shell that is not set
+	case k.Tenant != nil && *k.Tenant == "": // for example from an unset shell variable
 		return key, switchboard.InvalidField("--tenant", "is empty: name a tenant, or leave the flag out for a key of every tenant")
 	case k.TTL < 0:
 		return key, switchboard.InvalidField("--ttl", "may not be negative: such a key would have expired before it was made")
@@ -139,8 +139,8 @@ func (k NewKey) key(now time.Time) (switchboard.Key, error) {
 	return key, nil
 }
 
-// EnsureKey makes an API key of that text with the role admin, unless there is
-// one: for development, where the text is chosen beforehand.
+// EnsureKey makes an API key with that text and the role admin, unless it exists. It is for
+// development, where the text is chosen in advance.
 func EnsureKey(ctx context.Context, config Config, name string, text switchboard.Secret) error {
 	s, err := config.openMigrated(ctx)
 	if err != nil {
@@ -151,9 +151,9 @@ func EnsureKey(ctx context.Context, config Config, name string, text switchboard
 	return err
 }
 
-// EnterConsole makes a link that signs one person in to the console, as an admin with the key of that
-// text, and returns the path to it: for development. The key is made if there is none. The link can be
-// used for as long as a session lasts.
+// EnterConsole makes a link that signs one person in to the console, as an admin with the key of
+// that text, and returns the link's path. It is for development. It makes the key if it does not
+// exist. The link is valid for as long as a session lasts.
 func EnterConsole(ctx context.Context, config Config, name string, text switchboard.Secret) (switchboard.Secret, error) {
 	s, err := config.openMigrated(ctx)
 	if err != nil {

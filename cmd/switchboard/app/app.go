@@ -31,10 +31,10 @@ type Parts struct {
 }
 
 const (
-	// shutdownTimeout is for how long requests under way may go on when the process stops.
+	// shutdownTimeout is how long running requests may continue when the process stops.
 	shutdownTimeout = 10 * time.Second
-	// answerTimeout bounds a whole answer, so that a client that does not read it holds
-	// no connection for ever: the longest wait for a receiver's, and time to send it.
+	// answerTimeout limits a whole answer, so that a client that does not read it cannot hold a
+	// connection forever. It is the maximum wait for a receiver's answer, plus time to send it.
 	answerTimeout = api.MaxWait + time.Minute
 )
 
@@ -56,8 +56,8 @@ type app struct {
 	ready     *readiness
 }
 
-// Run runs those parts until ctx ends. It refuses to start on a schema that is
-// not its own, and closes what it opened before it returns.
+// Run runs those parts until ctx ends. It refuses to start on a schema that it does not support,
+// and closes what it opened before it returns.
 func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) error {
 	tameStandardLog(log)
 	a, err := build(ctx, config, parts, log)
@@ -75,7 +75,7 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 		return errors.Join(err, listener.Close())
 	}
 	server := newServer(handler)
-	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelError) // panics, which hold nothing of a receiver
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelError) // panics, which contain nothing from a receiver
 	group.Go(func() error { return serveHTTP(ctx, server, listener, shutdownTimeout, log) })
 	group.Go(func() error { a.catalogue.Run(ctx); return nil })
 	group.Go(func() error { a.ready.run(ctx); return nil })
@@ -89,7 +89,7 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 	return group.Wait()
 }
 
-// build opens what the process needs. What it has opened it closes again if it fails.
+// build opens what the process needs. If it fails, it closes what it has opened.
 func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_ *app, err error) {
 	if err := config.Check(); err != nil {
 		return nil, err
@@ -166,8 +166,8 @@ func (a *app) close() {
 	}
 }
 
-// handler is what the process answers over HTTP until serving ends: the API and the console,
-// or for a worker alone its health and metrics.
+// handler returns the process's HTTP handler until serving ends: the API and the console, or only
+// health and metrics for a worker without them.
 func (a *app) handler(serving context.Context) (http.Handler, error) {
 	if !a.parts.API {
 		return api.Health(a.missing, a.telemetry.handler), nil
@@ -199,7 +199,7 @@ func withConsole(served, pages http.Handler) http.Handler {
 	})
 }
 
-// missing says what is missing for the process to do its work.
+// missing returns what the process lacks to do its work.
 func (a *app) missing(context.Context) []api.Missing { return a.ready.missing(a.parts) }
 
 func (a *app) runWorker(ctx context.Context) error {
@@ -238,8 +238,8 @@ func (a *app) runWorker(ctx context.Context) error {
 	})
 }
 
-// forgetAnswers deletes what was kept for Idempotency-Keys that have expired, until ctx
-// ends: an answer may hold a secret, if encrypted, that is to be gone after a day.
+// forgetAnswers deletes the answers for expired Idempotency-Keys until ctx ends. An answer may
+// contain a secret. It is encrypted, but must still be gone after a day.
 func (a *app) forgetAnswers(ctx context.Context) {
 	const pause = 10 * time.Minute
 	ticker := time.NewTicker(pause)
@@ -269,8 +269,8 @@ func newServer(handler http.Handler) *http.Server {
 	}
 }
 
-// serveHTTP serves until ctx ends, and then lets requests under way finish. Those that
-// take longer than the timeout are broken off, which is no failure of the process.
+// serveHTTP serves until ctx ends, and then waits for running requests. Requests that take longer
+// than the timeout are aborted, which is not a failure of the process.
 func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener, timeout time.Duration, log *slog.Logger) error {
 	stopped := make(chan struct{})
 	go func() {
@@ -280,7 +280,7 @@ func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener, 
 		defer cancel()
 		if err := server.Shutdown(bounded); err != nil {
 			log.WarnContext(ctx, "requests under way are broken off", "after", timeout.String(), "error", err)
-			_ = server.Close() // its listener is closed already, and nothing else may fail
+			_ = server.Close() // its listener is already closed, and nothing else may fail
 		}
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -1,5 +1,5 @@
-// Package app puts Switchboard together: it reads the configuration, builds the
-// parts and runs them. The two binaries are thin shells around it.
+// Package app assembles Switchboard: it reads the configuration, builds the parts and runs them.
+// The two binaries are thin layers around it.
 package app
 
 import (
@@ -22,9 +22,9 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// Config is all that can be set, by flag or by environment. What reaches Temporal
-// is set in Temporal's own way: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the
-// other variables and profile file of its envconfig.
+// Config holds all settings, from flags or the environment. The connection to Temporal is set in
+// Temporal's own way: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, and the other variables and the profile
+// file of its envconfig.
 type Config struct {
 	DatabaseURL   string            `name:"database-url" env:"SWITCHBOARD_DATABASE_URL" placeholder:"postgres://…" help:"Postgres database of Switchboard. Required."`
 	EncryptionKey string            `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required; optional for migrate, which checks them if they are given."`
@@ -47,13 +47,13 @@ type Config struct {
 	DatabaseURLFile   string `name:"database-url-file" env:"SWITCHBOARD_DATABASE_URL_FILE" placeholder:"FILE" help:"File that holds the database's URL, instead of the variable."`
 	EncryptionKeyFile string `name:"encryption-key-file" env:"SWITCHBOARD_ENCRYPTION_KEY_FILE" placeholder:"FILE" help:"File that holds the encryption keys, instead of the variable."`
 
-	// How long what was done is kept, see docs/retention.md.
+	// How long records are kept, see docs/retention.md.
 	Retention         switchboard.Duration `name:"retention" env:"SWITCHBOARD_RETENTION" default:"30d" help:"How long a delivered delivery is kept after its end, with its event and its attempts."`
 	RetentionFailed   switchboard.Duration `name:"retention-failed" env:"SWITCHBOARD_RETENTION_FAILED" default:"90d" help:"How long a failed or cancelled delivery is kept; at least SWITCHBOARD_RETENTION."`
 	PayloadRetention  switchboard.Duration `name:"payload-retention" env:"SWITCHBOARD_PAYLOAD_RETENTION" placeholder:"DURATION" help:"How long an event's data, and headers and bodies of its attempts, are kept after it was accepted. Default: as long as the rows."`
 	IdempotencyWindow switchboard.Duration `name:"idempotency-window" env:"SWITCHBOARD_IDEMPOTENCY_WINDOW" default:"7d" help:"For how long an event that is posted again with the same id is a duplicate."`
 
-	// The breakers of subscriptions that do not say, see docs/misbehaving_endpoints.md.
+	// The breaker of subscriptions without their own settings, see docs/misbehaving_endpoints.md.
 	Breaker             switchboard.BreakerMode `name:"breaker" env:"SWITCHBOARD_BREAKER" default:"auto" enum:"auto,off" help:"Default of breaker.mode for subscriptions that do not set it."`
 	BreakerAttempts     int                     `name:"breaker-minimum-attempts" env:"SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS" default:"10" help:"A breaker opens by the percentage of failures only after this many attempts in the window."`
 	BreakerPercent      int                     `name:"breaker-failure-percent" env:"SWITCHBOARD_BREAKER_FAILURE_PERCENT" default:"70" help:"Percentage of attempts in the window that must have failed through the endpoint's fault."`
@@ -61,24 +61,24 @@ type Config struct {
 	BreakerInARow       int                     `name:"breaker-failures-in-a-row" env:"SWITCHBOARD_BREAKER_FAILURES_IN_A_ROW" default:"10" help:"A breaker also opens after this many failures in a row."`
 	BreakerDisableAfter switchboard.Duration    `name:"breaker-disable-after" env:"SWITCHBOARD_BREAKER_DISABLE_AFTER" default:"5d" help:"A subscription is disabled after every attempt has failed for this long."`
 
-	// The way to the receivers, see docs/egress.md.
+	// The connection to the receivers, see docs/egress.md.
 	NAT64       []netip.Prefix   `name:"nat64-prefixes" env:"SWITCHBOARD_NAT64_PREFIXES" sep:"," placeholder:"CIDR,…" help:"Prefixes of this network's own NAT64, in addition to 64:ff9b::/96."`
 	DNSServers  []netip.AddrPort `name:"dns-servers" env:"SWITCHBOARD_DNS_SERVERS" sep:"," placeholder:"IP:PORT,…" help:"DNS servers for the names of receivers. Default: those of the system."`
 	EgressProxy string           `name:"egress-proxy" env:"SWITCHBOARD_EGRESS_PROXY" placeholder:"URL" help:"Proxy through which all receivers are reached: http://, https:// or socks5://, with user:password@ if the proxy needs it. Prefer the environment over the flag."`
 
-	// What is measured and traced, see docs/telemetry.md.
+	// Metrics and traces, see docs/telemetry.md.
 	TenantClasses   switchboard.TenantClasses `name:"tenant-classes" env:"SWITCHBOARD_TENANT_CLASSES" placeholder:"CLASS=TENANT+…,…" help:"Classes of tenants for the label class of metrics, such as gold=acme+globex,trial=trial-*. All other tenants are standard."`
 	SendTraceParent bool                      `name:"send-traceparent" env:"SWITCHBOARD_SEND_TRACEPARENT" default:"false" negatable:"" help:"Send the header traceparent with attempts that are traced."`
 
 	// The console, see docs/console.md.
 	Console ConsoleConfig `embed:""`
 
-	// Temporal says how to reach Temporal; nil: Temporal's own environment does.
+	// Temporal says how to connect to Temporal; nil: Temporal's own environment does.
 	Temporal func() (client.Options, error) `kong:"-"`
 }
 
-// Check checks what flags and environment gave, and names the culprit. It is not called
-// Validate: kong would call that for every command, and few need all of it.
+// Check checks the values of flags and environment, and names the one at fault. It is not called
+// Validate, because kong would call that for every command, and few need all settings.
 func (c *Config) Check() error {
 	var errs []error
 	complain := func(variable, format string, args ...any) {
@@ -122,10 +122,10 @@ func (c *Config) Check() error {
 	if c.SlowSlots < minSlots || c.SlowSlots > maxSlots {
 		complain("SWITCHBOARD_SLOW_SLOTS", "must be from %d to %d", minSlots, maxSlots)
 	}
-	if c.RefusedKeys != 0 && c.RefusedKeys < minRate { // 0: the default of the API
+	if c.RefusedKeys != 0 && c.RefusedKeys < minRate { // 0: the API's default
 		complain("SWITCHBOARD_REFUSED_KEYS", "must be at least %v a second", minRate)
 	}
-	if c.CostlyCalls != 0 && c.CostlyCalls < minRate { // 0: the default of the API
+	if c.CostlyCalls != 0 && c.CostlyCalls < minRate { // 0: the API's default
 		complain("SWITCHBOARD_COSTLY_CALLS", "must be at least %v a second", minRate)
 	}
 	if c.MaxConns < minConns {
@@ -151,7 +151,7 @@ func (c *Config) checkRetention(complain func(variable, format string, args ...a
 	}
 }
 
-// checkBreaker holds the settings against the bounds of the same members of a subscription.
+// checkBreaker checks the settings against the limits of the same members of a subscription.
 func (c *Config) checkBreaker(complain func(variable, format string, args ...any)) {
 	breaker := c.breaker()
 	if wrong, ok := errors.AsType[*switchboard.Error](breaker.Check()); ok {
@@ -159,7 +159,7 @@ func (c *Config) checkBreaker(complain func(variable, format string, args ...any
 	}
 }
 
-// breaker is what is set of it.
+// breaker returns the settings of the breaker.
 func (c *Config) breaker() switchboard.Breaker {
 	return switchboard.Breaker{
 		Mode: c.Breaker, MinimumAttempts: c.BreakerAttempts, FailurePercent: c.BreakerPercent, Window: c.BreakerWindow,
@@ -167,12 +167,12 @@ func (c *Config) breaker() switchboard.Breaker {
 	}
 }
 
-// retention is what is set of it.
+// retention returns the settings of retention.
 func (c *Config) retention() switchboard.Retention {
 	return switchboard.Retention{Delivered: time.Duration(c.Retention), Failed: time.Duration(c.RetentionFailed), Payloads: time.Duration(c.PayloadRetention)}
 }
 
-// DefaultConfig is the configuration where nothing is set: neither by flag nor by environment.
+// DefaultConfig is the configuration if neither a flag nor the environment sets anything.
 func DefaultConfig() (Config, error) {
 	var c Config
 	withoutEnvironment := kong.PostBuild(func(k *kong.Kong) error {
@@ -188,20 +188,20 @@ func DefaultConfig() (Config, error) {
 const (
 	minRetention         = switchboard.Duration(24 * time.Hour) // a partition is a day
 	maxRetention         = 3650 * minRetention
-	minIdempotencyWindow = switchboard.Duration(time.Hour) // the shortest that a client's own retries take
+	minIdempotencyWindow = switchboard.Duration(time.Hour) // the shortest duration of a client's own retries
 )
 
 const (
-	maxMaxData  = 16 << 20 // beyond that a webhook is a file transfer
+	maxMaxData  = 16 << 20 // above that a webhook is a file transfer
 	minMaxBatch = 64 << 10
-	maxMaxBatch = 64 << 20 // four of them take some 2 GB of memory
-	minSlots    = 2        // the SDK needs one for the sticky queue and one for the normal
+	maxMaxBatch = 64 << 20 // four of them take about 2 GB of memory
+	minSlots    = 2        // the SDK needs one for the sticky queue and one for the normal queue
 	maxSlots    = 10000
-	minRate     = 0.1 // less is an outage
-	minConns    = 4   // a batch being written, one being read, the listener, one to spare
+	minRate     = 0.1 // a lower rate is an outage
+	minConns    = 4   // a batch being written, one being read, the listener, and one spare
 )
 
-// Logger makes the process's logger: one JSON object a line on standard error.
+// Logger makes the process's logger, which writes one JSON object per line to standard error.
 func (c *Config) Logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 }
@@ -230,7 +230,7 @@ func (c *Config) openStore() (*store.Store, error) {
 	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns, IdempotencyWindow: time.Duration(c.IdempotencyWindow), Breaker: c.breaker()})
 }
 
-// guard makes the guard. It fails by the egress proxy alone.
+// guard makes the guard. Only the egress proxy's URL can make it fail.
 func (c *Config) guard() (*webhook.Guard, error) {
 	egress := webhook.GuardConfig{Allow: c.AllowCIDRs, NAT64: c.NAT64, DNSServers: c.DNSServers}
 	if c.EgressProxy != "" {
@@ -242,5 +242,5 @@ func (c *Config) guard() (*webhook.Guard, error) {
 	return egress.New(), nil
 }
 
-// operator is the caller of commands run on the machine itself.
+// operator is the caller for commands that run on the machine itself.
 var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.RoleAdmin, Origin: switchboard.OriginSwitchboard}

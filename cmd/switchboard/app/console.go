@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// ConsoleConfig is what can be set of the console, see docs/console.md.
+// ConsoleConfig holds the settings of the console, see docs/console.md.
 type ConsoleConfig struct {
 	ProxyHeader  string         `name:"console-proxy-header" env:"SWITCHBOARD_CONSOLE_PROXY_HEADER" placeholder:"NAME" help:"Header in which a proxy in front of the console names the person that it has signed in."`
 	GroupsHeader string         `name:"console-groups-header" env:"SWITCHBOARD_CONSOLE_GROUPS_HEADER" placeholder:"NAME" help:"Header in which that proxy names the person's groups, separated by commas."`
@@ -24,7 +24,7 @@ type ConsoleConfig struct {
 	BrandAccent  string         `name:"console-brand-accent" env:"SWITCHBOARD_CONSOLE_BRAND_ACCENT" placeholder:"#RRGGBB" help:"Colour of the portal's header, on which white text can be read."`
 }
 
-// config is what the console is made with.
+// config returns the console's own config.
 func (c *ConsoleConfig) config() (console.Config, error) {
 	made := console.Config{NoKeys: !c.KeySignIn, Brand: console.Brand{Name: c.BrandName, Accent: c.BrandAccent}}
 	if c.BrandLogo != "" {
@@ -54,7 +54,7 @@ func (c *ConsoleConfig) config() (console.Config, error) {
 	return made, nil
 }
 
-// newConsole makes the console over the API.
+// newConsole makes the console, which uses the API.
 func (c *Config) newConsole(served *api.API, s *store.Store, log *slog.Logger) (*console.Console, error) {
 	made, err := c.Console.config()
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 
 // ErasureRequest says what to erase, and why.
 type ErasureRequest struct {
-	Tenant  string // of an event it may be empty, where only one tenant has that id
-	EventID string // empty: all of the tenant
+	Tenant  string // for an event it may be empty if only one tenant has that id
+	EventID string // empty: the whole tenant
 	Reason  string
 	Wait    bool // until everything is erased
 }
 
-// erasurePause is between two looks at an erasure's progress.
+// erasurePause is the interval at which an erasure's progress is read.
 const erasurePause = time.Second
 
-// Erase begins an erasure, prints its id, and follows it to its end if that is wanted.
+// Erase begins an erasure, prints its id, and on request follows it to its end.
 func Erase(ctx context.Context, config Config, request ErasureRequest, out io.Writer) error {
 	if strings.TrimSpace(request.Reason) == "" {
 		return switchboard.InvalidField("--reason", "is empty: the reason is kept when the data are gone")

@@ -10,15 +10,14 @@ import (
 )
 
 const (
-	// healthcheckTimeout is far longer than /readyz takes, which answers from what it
-	// has watched.
+	// healthcheckTimeout is far longer than /readyz takes, which answers from memory.
 	healthcheckTimeout = 3 * time.Second
-	// maxHealthcheck bounds what is shown of an answer, in bytes.
+	// maxHealthcheck limits how much of an answer is shown, in bytes.
 	maxHealthcheck = 4 << 10
 )
 
-// Healthcheck asks the process that listens where the configuration says whether it is ready,
-// and prints what it answers. It is for containers, whose image has no other program.
+// Healthcheck asks the process on the configured address whether it is ready, and prints the
+// answer. It is for containers, whose image has no other program.
 func Healthcheck(ctx context.Context, config Config, out io.Writer) error {
 	address, err := localAddress(config.Listen)
 	if err != nil {
@@ -30,7 +29,7 @@ func Healthcheck(ctx context.Context, config Config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// HTTP_PROXY is for the way to others.
+	// HTTP_PROXY is for connections to others.
 	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
 		return err
@@ -45,8 +44,8 @@ func Healthcheck(ctx context.Context, config Config, out io.Writer) error {
 	return nil
 }
 
-// localAddress is where this machine reaches a process that listens on an address: on
-// loopback, if it listens on all.
+// localAddress returns where this machine reaches a process that listens on an address: on
+// loopback, if it listens on all addresses.
 func localAddress(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// readiness is what /readyz answers from: what is watched, whether the worker has started,
-// and whether events were taken without it, which is not to end for the moment in which it
-// starts.
+// readiness is the state from which /readyz answers: the watched dependencies, whether the worker
+// has started, and whether events were accepted without it. The last one must not end for the
+// moment in which the worker starts.
 type readiness struct {
-	schema   *watch // answers while Postgres does
+	schema   *watch // answers as long as Postgres does
 	keys     *watch
 	temporal *watch
 
@@ -36,7 +36,8 @@ func newReadiness(s *store.Store, c client.Client, lostKeys []string, times chec
 	}
 }
 
-// verdict tells a problem that a check of the store found from a check that could not tell.
+// verdict distinguishes a problem that a check of the store found from a check that could not find
+// out.
 func verdict(err error) (problem, unknown error) {
 	if switchboard.CodeOf(err) == switchboard.CodeUnavailable || errors.Is(err, context.Canceled) {
 		return nil, err
@@ -46,7 +47,8 @@ func verdict(err error) (problem, unknown error) {
 
 func (r *readiness) watches() []*watch { return []*watch{r.schema, r.keys, r.temporal} }
 
-// run watches until ctx ends, each thing by itself: one that hangs keeps no other waiting.
+// run watches until ctx ends. Each watch runs separately, so that one that hangs does not delay the
+// others.
 func (r *readiness) run(ctx context.Context) {
 	var group sync.WaitGroup
 	for _, w := range r.watches() {
@@ -57,9 +59,9 @@ func (r *readiness) run(ctx context.Context) {
 
 func (r *readiness) workerRuns() { r.worker.Store(true) }
 
-// missing says what is missing. Events can be accepted without Temporal, and without a
-// worker that waits for it while it is away: that takes no process out of a load balancer
-// that serves the API. Else the worker starts in a moment, and is waited for.
+// missing returns what is missing. Events can be accepted without Temporal, and without a worker
+// that waits for Temporal. So neither takes a process that serves the API out of a load balancer.
+// In all other cases the worker starts in a moment, and readiness waits for it.
 func (r *readiness) missing(parts Parts) []api.Missing {
 	for _, w := range r.watches() {
 		if known, _, _ := w.state(); !known {
@@ -86,8 +88,8 @@ func (r *readiness) missingOfStore() []api.Missing {
 	case away != nil:
 		return []api.Missing{{Name: "postgres", Message: away.Error()}}
 	case problem != nil:
-		// An upgrade migrates first, and what still runs serves until it is replaced, as after one that
-		// was taken back.
+		// An upgrade migrates first. Running processes serve until they are replaced, also after an
+		// upgrade that was rolled back.
 		return []api.Missing{{Name: "schema", Message: problem.Error(), Optional: errors.Is(problem, store.ErrNewerSchema)}}
 	}
 	if _, problem, _ := r.keys.state(); problem != nil {

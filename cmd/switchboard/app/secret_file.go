@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// readSecretFiles puts the secrets that are kept in files, as Docker and Kubernetes mount
-// them, where the others are. To read them again does nothing.
+// readSecretFiles reads the secrets that are in files, as Docker and Kubernetes mount them, into
+// their settings. Reading them again does nothing.
 func (c *Config) readSecretFiles() error {
 	return errors.Join(
 		readSecretFile("SWITCHBOARD_DATABASE_URL", &c.DatabaseURL, &c.DatabaseURLFile),

@@ -18,16 +18,16 @@ import (
 const (
 	// answerWait is how long a Temporal server may take to answer at all.
 	answerWait = 5 * time.Second
-	// propagation is how long a server may take until it knows of a new namespace, and of new
-	// search attributes: each of its processes reads the namespaces again every few seconds.
+	// propagation is how long a server may take until it knows a new namespace and new search
+	// attributes: each of its processes reads the namespaces every few seconds.
 	propagation      = time.Minute
 	propagationPause = 200 * time.Millisecond
 )
 
-// Setup makes on the Temporal server what Switchboard needs there, the namespace and its search
-// attributes, and prints what it did. What is there stays as it is, so that it may run again at
-// any time. It returns when deliveries can be started. The retention is that of a namespace that
-// is made; 0: that of those that workers make.
+// Setup creates what Switchboard needs on the Temporal server, the namespace and its search
+// attributes, and prints what it did. It does not change what exists, so it may run again at any
+// time. It returns when deliveries can be started. The retention applies to a namespace that it
+// creates; 0: that of workers.
 func Setup(ctx context.Context, config Config, retention time.Duration, out io.Writer) error {
 	options, err := config.temporalOptions()
 	if err != nil {
@@ -65,8 +65,8 @@ func checkAnswers(ctx context.Context, c client.Client) error {
 	return err
 }
 
-// setupAttributes registers the search attributes that are missing, and says what it did. Where
-// that cannot be done from here, as on Temporal Cloud, it is enough that they are there.
+// setupAttributes registers the missing search attributes, and prints what it did. If it may not do
+// that, for example on Temporal Cloud, it is enough that they exist.
 func setupAttributes(ctx context.Context, c client.Client, namespace string) (did string, err error) {
 	var added []string
 	err = eventually(ctx, worker.IsUnknownNamespace, func(ctx context.Context) (err error) {
@@ -90,7 +90,7 @@ func setupAttributes(ctx context.Context, c client.Client, namespace string) (di
 	return "added " + strings.Join(added, ", "), nil
 }
 
-// eventually repeats what fails because the server does not know yet of something new.
+// eventually repeats what fails because the server does not know something new yet.
 func eventually(ctx context.Context, unknown func(error) bool, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, propagation)
 	defer cancel()

@@ -7,17 +7,16 @@ import (
 )
 
 const (
-	// statsAge is how old the counts of open deliveries may be when they are scraped:
+	// statsAge is the maximum age of the counts of open deliveries when they are scraped, so that
 	// several scrapers cost one query.
 	statsAge = 5 * time.Second
-	// statsWait is for how long a scrape waits for new counts. After that it shows those
-	// that there are, if they are not older than statsMemory.
+	// statsWait is how long a scrape waits for new counts. After that it shows the existing ones,
+	// if they are not older than statsMemory.
 	statsWait   = time.Second
 	statsMemory = time.Minute
 )
 
-// cached loads what is scraped when it is asked, once at a time, and keeps nobody waiting for
-// long.
+// cached loads counts when they are scraped, one load at a time, without making callers wait long.
 type cached[T any] struct {
 	load func(context.Context) (T, error)
 	wait time.Duration
@@ -26,14 +25,14 @@ type cached[T any] struct {
 	mu      sync.Mutex
 	at      time.Time // when the counts came; zero: never
 	stats   T
-	loading chan struct{} // closed when the counting under way ends; nil: there is none
+	loading chan struct{} // closed when the running count ends; nil: none runs
 }
 
 func newCached[T any](load func(context.Context) (T, error)) *cached[T] {
 	return &cached[T]{load: load, wait: statsWait, now: time.Now}
 }
 
-// get returns the counts, and false if there are none that are new enough.
+// get returns the counts, or false if there are none that are new enough.
 func (c *cached[T]) get(ctx context.Context) (T, bool) {
 	if loading := c.refresh(); loading != nil {
 		enough := time.NewTimer(c.wait)
@@ -49,8 +48,8 @@ func (c *cached[T]) get(ctx context.Context) (T, bool) {
 	return c.stats, !c.at.IsZero() && c.now().Sub(c.at) < statsMemory
 }
 
-// refresh begins to count unless that is under way, and returns what is closed at the end of
-// it; nil: the counts are new enough.
+// refresh starts a count unless one runs, and returns a channel that is closed at its end. nil: the
+// counts are new enough.
 func (c *cached[T]) refresh() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +63,7 @@ func (c *cached[T]) refresh() <-chan struct{} {
 	return c.loading
 }
 
-// count is bounded by the store, as every call of it.
+// count makes one count. The store limits its time, as for every call.
 func (c *cached[T]) count(done chan struct{}) {
 	defer close(done)
 	stats, err := c.load(context.Background())

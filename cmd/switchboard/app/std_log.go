@@ -7,16 +7,16 @@ import (
 	"log/slog"
 )
 
-// maxStandardLine bounds what is kept of a line.
+// maxStandardLine limits the length of a line.
 const maxStandardLine = 200
 
-// standardLog is where lines of the standard log go, which net/http writes when it meets
-// receivers that break the rules of HTTP. It quotes there what a receiver sent, which may
-// be an echo of our credentials, and a receiver may bring about as many lines as it likes.
-// So a line ends before its first quotation mark, and is one for developers.
+// standardLog receives the lines of the standard log. net/http writes there when receivers break
+// the rules of HTTP. It quotes what a receiver sent, which may be an echo of our credentials, and a
+// receiver may cause any number of lines. So a line is cut at its first quotation mark, and is
+// logged at debug level.
 type standardLog struct{ to *slog.Logger }
 
-// tameStandardLog sends the standard log of the process to that one.
+// tameStandardLog sends the standard log of the process to a standardLog.
 func tameStandardLog(to *slog.Logger) {
 	log.SetFlags(0)
 	log.SetOutput(standardLog{to})

@@ -19,14 +19,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// telemetry is OpenTelemetry: metrics with its Prometheus exporter, on a registry of its own, and traces if
-// there is somewhere to send them.
+// telemetry is OpenTelemetry: metrics with its Prometheus exporter, on a separate registry, and
+// traces if there is a destination.
 type telemetry struct {
 	meter    metric.Meter
-	tracer   trace.Tracer // nil: nothing is traced
+	tracer   trace.Tracer // nil: no traces
 	registry *prometheus.Registry
 	handler  http.Handler
-	close    func() // sends the spans that are left
+	close    func() // sends the remaining spans
 }
 
 func newTelemetry(ctx context.Context, identity string, log *slog.Logger) (*telemetry, error) {
@@ -45,14 +45,14 @@ func newTelemetry(ctx context.Context, identity string, log *slog.Logger) (*tele
 		meter:    provider.Meter(scope),
 		tracer:   tracer,
 		registry: registry,
-		// Exemplars, which lead from a latency to a trace, are a part of OpenMetrics.
+		// Exemplars, which lead from a latency to a trace, need OpenMetrics.
 		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		close:   stop,
 	}, nil
 }
 
-// sdkLatencies gives the Temporal SDK's timers buckets in seconds; without, all
-// that they time falls into the first.
+// sdkLatencies gives the Temporal SDK's timers buckets in seconds. Without it, everything falls
+// into the first bucket.
 func sdkLatencies() sdkmetric.View {
 	return sdkmetric.NewView(
 		sdkmetric.Instrument{Name: "temporal_*", Kind: sdkmetric.InstrumentKindHistogram},
@@ -62,8 +62,8 @@ func sdkLatencies() sdkmetric.View {
 	)
 }
 
-// observeStats shows what is open: the counts that tell whether the system is
-// healthy. Overdue is zero in a healthy one.
+// observeStats shows the counts of what is open, which tell whether the system is healthy. Overdue
+// is zero in a healthy one.
 func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 	var errs [5]error
 	var open, overdue, backlog, breakers metric.Int64ObservableGauge
@@ -84,7 +84,7 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		s, ok := counts.get(ctx)
 		if !ok {
-			return nil // Postgres is away for long: no value is truer than an old one
+			return nil // Postgres has been away for long: no value is better than an old one
 		}
 		for state, count := range s.Open {
 			o.ObserveInt64(open, int64(count), metric.WithAttributes(attribute.String("state", string(state))))
@@ -100,8 +100,8 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 	return err
 }
 
-// observeRetention shows the state of the partitions: whether there are enough ahead, and
-// whether what is old leaves.
+// observeRetention shows the state of the partitions: whether enough exist for the future, and
+// whether old ones are removed.
 func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionStatus], kept switchboard.Retention) error {
 	var ahead, oldest, success, longest metric.Float64ObservableGauge
 	var tail metric.Int64ObservableGauge

@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// checkTimes measures how long the checks of readiness take. They are made every 2 s whatever the traffic
-// is, so that they show how quickly Postgres and Temporal answer this process.
+// checkTimes measures how long the readiness checks take. They run every 2 s, independent of
+// traffic, so they show how quickly Postgres and Temporal answer this process.
 type checkTimes struct {
 	duration metric.Float64Histogram
 }

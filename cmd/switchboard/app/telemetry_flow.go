@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// observeFlow shows what may not be sent now, and why. The reasons are a closed list: no series is
-// about one tenant or endpoint.
+// observeFlow shows what may not be sent now, and why. The reasons are a closed list, and no series
+// is about one tenant or endpoint.
 func observeFlow(meter metric.Meter, stats *cached[switchboard.FlowStats]) error {
 	var all []metric.Observable
 	var errs []error

@@ -14,13 +14,12 @@ import (
 	switchboardworker "github.com/seed-49a43567/switchboard/worker"
 )
 
-// stickyWorkflows is how many workflows a worker keeps in memory at least. A delivery in
-// backoff wakes its workflow only to end it, and replaying its few events costs less
-// than keeping ten thousand of them; those in their first task, as many as there are
-// slots, need a place.
+// stickyWorkflows is the minimum number of workflows that a worker keeps in memory. A delivery in
+// backoff wakes its workflow only to end it, and replaying its few events costs less than keeping
+// ten thousand workflows. Those in their first task, at most one per slot, need a place.
 const stickyWorkflows = 500
 
-// temporalOptions are what the configuration says of Temporal, with the SDK's defaults.
+// temporalOptions are the configuration's settings for Temporal, with the SDK's defaults.
 func (c *Config) temporalOptions() (client.Options, error) {
 	load := c.Temporal
 	if load == nil {
@@ -34,8 +33,8 @@ func (c *Config) temporalOptions() (client.Options, error) {
 	return options, nil
 }
 
-// dialTemporal makes the client that the configuration describes. It connects
-// when it is first used, so that a process starts while Temporal is away.
+// dialTemporal makes the client for the configuration. It connects on first use, so that a process
+// can start while Temporal is away.
 func (c *Config) dialTemporal(identity string, meter metric.Meter, logger *slog.Logger) (client.Client, string, error) {
 	options, err := c.temporalOptions()
 	if err != nil {
@@ -44,7 +43,7 @@ func (c *Config) dialTemporal(identity string, meter metric.Meter, logger *slog.
 	options.Identity = identity
 	options.Logger = switchboardworker.SDKLog(logger)
 	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter, UseMonotonicCounters: true})
-	// Ids and states are too small to be worth compressing, which the SDK does by default.
+	// The SDK compresses by default, but ids and states are too small for it.
 	options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	worker.SetStickyWorkflowCacheSize(max(stickyWorkflows, c.Slots))
 	lazy, err := client.NewLazyClient(options)

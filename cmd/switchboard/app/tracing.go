@@ -21,15 +21,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// scope names what Switchboard measures and traces, among libraries.
+// scope is the name of Switchboard's metrics and traces, as opposed to those of libraries.
 const scope = "switchboard"
 
-// traceStop bounds the sending of the spans that are left when the process stops.
+// traceStop limits the sending of the remaining spans when the process stops.
 const traceStop = 5 * time.Second
 
-// newTracer makes the tracer that the environment describes by OpenTelemetry's own variables; nil: it names
-// no endpoint, and nothing is traced. The endpoint's protocol, headers and TLS, the sampler, the batches and
-// the resource are read by OpenTelemetry's SDK itself.
+// newTracer makes the tracer that OpenTelemetry's own variables in the environment describe. nil:
+// they name no endpoint, and there are no traces. OpenTelemetry's SDK itself reads the endpoint's
+// protocol, headers and TLS, the sampler, the batches and the resource.
 func newTracer(ctx context.Context, identity string, log *slog.Logger) (_ trace.Tracer, stop func(), err error) {
 	if !tracingOn() {
 		return nil, func() {}, nil
@@ -42,7 +42,7 @@ func newTracer(ctx context.Context, identity string, log *slog.Logger) (_ trace.
 		resource.WithAttributes(
 			attribute.String("service.name", "switchboard"), attribute.String("service.version", switchboard.Version), attribute.String("service.instance.id", identity)),
 		resource.WithTelemetrySDK(),
-		resource.WithFromEnv()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come last, and rule
+		resource.WithFromEnv()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come last and take precedence
 	if err != nil {
 		return nil, nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
@@ -56,13 +56,14 @@ func newTracer(ctx context.Context, identity string, log *slog.Logger) (_ trace.
 	}, nil
 }
 
-// tracingOn reports whether an endpoint is named for traces.
+// tracingOn reports whether an endpoint for traces is set.
 func tracingOn() bool {
 	return cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) != "" &&
 		!strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") && os.Getenv("OTEL_TRACES_EXPORTER") != "none"
 }
 
-// newExporter makes the exporter for the protocol that is set: http/protobuf, the standard's default, or grpc.
+// newExporter makes the exporter for the configured protocol: http/protobuf, the standard's
+// default, or grpc.
 func newExporter(ctx context.Context) (sdktrace.SpanExporter, error) {
 	switch protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "http/protobuf"); protocol {
 	case "http/protobuf":
@@ -74,15 +75,16 @@ func newExporter(ctx context.Context) (sdktrace.SpanExporter, error) {
 	}
 }
 
-// loggedExporter says once that spans cannot be sent, and once that they can be again. They are lost
-// meanwhile: nothing waits for a collector.
+// loggedExporter logs once that spans cannot be sent, and once that they can be sent again. Spans
+// in between are lost, because nothing waits for a collector.
 type loggedExporter struct {
 	sdktrace.SpanExporter
 	log  *slog.Logger
 	away atomic.Bool
 }
 
-// ExportSpans sends spans. It fails towards nobody: OpenTelemetry would write each failure to standard error.
+// ExportSpans sends spans. It never returns an error, because OpenTelemetry would write each one to
+// standard error.
 func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	if errors.Is(err, context.Canceled) {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// The errors of a verification. The report is printed already.
+// The errors of a verification, after its report is printed.
 var (
 	ErrViolations = errors.New("not every promise is kept")
 	ErrUnchecked  = errors.New("no promise was found broken, and some checks were not completed")
@@ -29,14 +29,14 @@ type VerifyOptions struct {
 }
 
 const (
-	// verifyPause is between two looks at a delivery whose row and workflow differ: one of
-	// them may just be changing.
+	// verifyPause is the interval at which a delivery is read again if its row and workflow differ:
+	// one of them may just be changing.
 	verifyPause = 3 * time.Second
 	verifyLooks = 3
 )
 
-// Verify checks Switchboard's promises on the live database and in Temporal, without
-// changing anything, and prints what breaks them.
+// Verify checks Switchboard's promises in the live database and in Temporal, without changing
+// anything, and prints violations.
 func Verify(ctx context.Context, config Config, options VerifyOptions, out io.Writer) error {
 	s, err := config.openMigrated(ctx)
 	if err != nil {
@@ -91,8 +91,8 @@ func dash(text string) string {
 	return text
 }
 
-// verifyTemporal checks that a workflow runs for each delivery that waits for an attempt, and
-// for no other.
+// verifyTemporal checks that a workflow runs for each delivery that waits for an attempt, and for
+// no other.
 func verifyTemporal(ctx context.Context, config Config, s *store.Store, v *store.Verification) error {
 	log := slog.New(slog.DiscardHandler)
 	c, namespace, err := config.dialTemporal(worker.NewIdentity(), nil, log)
@@ -125,8 +125,7 @@ func verifyTemporal(ctx context.Context, config Config, s *store.Store, v *store
 	return confirm(ctx, engine, v, suspects)
 }
 
-// confirm looks at each suspect again, until row and workflow agree or have differed at every
-// look.
+// confirm reads each suspect again until row and workflow agree, or have differed every time.
 func confirm(ctx context.Context, engine *worker.Engine, v *store.Verification, suspects []string) error {
 	for look := 1; len(suspects) > 0; look++ {
 		if look > 1 {
@@ -156,7 +155,7 @@ func confirm(ctx context.Context, engine *worker.Engine, v *store.Verification, 
 	return nil
 }
 
-// differs returns the violation that the delivery's row and its workflow are together, if any.
+// differs returns the violation that the delivery's row and its workflow form together, if any.
 func differs(ctx context.Context, engine *worker.Engine, v *store.Verification, id string) (switchboard.Violation, error) {
 	view, err := engine.Describe(ctx, id)
 	if err != nil {

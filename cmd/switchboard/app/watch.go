@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Times of the checks of what the process needs. A result counts for a while, so that a
-// few checks that fail in a row, as on a busy machine that still takes posts, change nothing.
+// Times for the checks of what the process needs. A result counts for a while, so that a few failed
+// checks in a row, for example on a busy machine that still accepts events, change nothing.
 const (
 	watchPause   = 2 * time.Second  // between two checks
 	watchTimeout = 3 * time.Second  // of one check
-	watchMemory  = 12 * time.Second // how long a result counts: two checks that fail change nothing
-	rarePause    = time.Minute      // between two checks that cost more, of what changes with a roll-out
+	watchMemory  = 12 * time.Second // how long a result counts: two failed checks change nothing
+	rarePause    = time.Minute      // between two checks that cost more, of things that only change with a roll-out
 )
 
-// watch checks a dependency at intervals and remembers the result, so that a probe is
-// answered at once, also while the dependency hangs.
+// watch checks a dependency at intervals and remembers the result. So a probe is answered at once,
+// even while the dependency hangs.
 type watch struct {
-	// check returns the problem that it found, or an error if it could not tell.
+	// check returns the problem that it found, or an error if it could not find out.
 	check  func(context.Context) (problem, err error)
 	pause  time.Duration
 	memory time.Duration
@@ -28,8 +28,8 @@ type watch struct {
 
 	mu       sync.Mutex
 	checked  bool      // at least once, whatever the result
-	answered time.Time // when a check could tell last; zero: never
-	problem  error     // that it found; nil: none
+	answered time.Time // when a check last found out the state; zero: never
+	problem  error     // nil: none found
 }
 
 func newWatch(pause time.Duration, check func(context.Context) (problem, err error)) *watch {
@@ -63,7 +63,7 @@ func (w *watch) once(ctx context.Context) {
 	}
 }
 
-// state is the problem; away says that no check could tell for too long. Before
+// state returns the problem. away says that no check has found out the state for too long. Before
 // the first check neither is known.
 func (w *watch) state() (known bool, problem, away error) {
 	w.mu.Lock()

@@ -51,7 +51,7 @@ func (c actionsCommand) Run(ctx context.Context, s *Session) error {
 func auditColumns(objects bool) []column[switchboard.AuditEntry] {
 	person := column[switchboard.AuditEntry]{title: "who", text: func(e switchboard.AuditEntry) string { return who(e.Person, e.ActorName, e.Actor) }, least: 14}
 	reason := column[switchboard.AuditEntry]{title: "reason (changed)", text: reasonAndChanges, least: 36}
-	if objects { // an id leaves no more of 80 columns
+	if objects { // the id leaves no more of 80 columns
 		person.least, reason.least = 8, 10
 	}
 	columns := []column[switchboard.AuditEntry]{
@@ -70,7 +70,7 @@ func auditColumns(objects bool) []column[switchboard.AuditEntry] {
 	}...)
 }
 
-// reasonAndChanges is why something was done, and which members were changed.
+// reasonAndChanges shows the reason, and which members were changed.
 func reasonAndChanges(e switchboard.AuditEntry) string {
 	if len(e.Changed) == 0 {
 		return e.Reason

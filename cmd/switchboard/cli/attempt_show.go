@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// showAttempt prints what an attempt sent and was answered. For programs it is the request.
+// showAttempt prints what an attempt sent and the answer. Programs get the request.
 func (s *Session) showAttempt(ctx context.Context, api *client.Client, id string, number int) error {
 	d, err := api.GetDelivery(ctx, id)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Session) showAttempt(ctx context.Context, api *client.Client, id string
 	})
 }
 
-// printMessage prints headers and a body, or what is said in its place.
+// printMessage prints headers and a body, or the note that replaces the body.
 func (s *Session) printMessage(headers map[string]string, body, encoding string, redacted *client.Redacted) {
 	for _, name := range sortedNames(headers) {
 		s.printf("%s: %s\n", clean(name), clean(headers[name]))

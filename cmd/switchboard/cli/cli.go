@@ -1,9 +1,9 @@
-// Package cli is the part of the command line that works with a running Switchboard, over its
-// API: what support and integrators use. It needs neither the database nor Temporal.
+// Package cli is the part of the command line for support and integrators. It works with a
+// running Switchboard through the API, and needs neither the database nor Temporal.
 //
-// Which server, and with which key, comes from the environment or from a profile. What is
-// printed is a table for people that fits the terminal, or with --output the API's answers as
-// JSON or YAML. Exit codes are for scripts, see [ExitCode].
+// The environment or a profile says which server to use, with which key. The output is a
+// table for people that fits the terminal, or, with --output, the API's answers as JSON or
+// YAML. Exit codes are for scripts, see [ExitCode].
 package cli
 
 import (
@@ -17,7 +17,7 @@ import (
 // Group is the name of the group of these commands and flags in the command line.
 const Group = "client"
 
-// Commands are the commands, and the flags that they share.
+// Commands are the commands and their common flags.
 type Commands struct {
 	Deliveries    deliveriesCommand    `cmd:"" group:"client" help:"List, show, retry, cancel, hold, release and resend deliveries."`
 	Events        eventsCommand        `cmd:"" group:"client" help:"Send events, and see what happened to them."`
@@ -41,7 +41,7 @@ type Flags struct {
 	Output  output `short:"o" enum:"table,wide,json,yaml" default:"table" help:"Output format: ${enum}. wide cuts nothing and has more columns; json and yaml are the API's answers."`
 }
 
-// output is how answers are printed.
+// output is the format of answers.
 type output string
 
 const (
@@ -51,7 +51,7 @@ const (
 	outputYAML  output = "yaml"
 )
 
-// machine reports whether programs read it.
+// machine reports whether programs read the output.
 func (o output) machine() bool { return o == outputJSON || o == outputYAML }
 
 // Session is one command's use of a server.
@@ -61,15 +61,15 @@ type Session struct {
 	answers *transcript
 }
 
-// Session is for running a command on that terminal.
+// Session makes the session for running a command on that terminal.
 func (c *Commands) Session(t *Terminal) *Session {
 	return &Session{Terminal: t, flags: c.Flags, answers: &transcript{next: http.DefaultTransport}}
 }
 
 const (
-	// retries ride out the replacement of a process.
+	// retries are enough for the replacement of a process.
 	retries = 3
-	// callTimeout is longer than the longest wait of the API for a receiver, 60 seconds.
+	// callTimeout is longer than the API's maximum wait for a receiver, 60 seconds.
 	callTimeout = 90 * time.Second
 )
 
@@ -86,12 +86,12 @@ func (s *Session) api() (*client.Client, error) {
 	return c, nil
 }
 
-// options go along with a call that changes something: a repeated call does nothing twice.
+// options are for calls that change something: a repeated call does nothing twice.
 func (s *Session) options() []client.Option {
 	return append(s.actor(), client.IdempotencyKey(newKey()))
 }
 
-// actor goes along with a call that is only noted.
+// actor is for calls that only leave a note.
 func (s *Session) actor() []client.Option {
 	if s.flags.Actor == "" {
 		return nil
@@ -112,7 +112,7 @@ func act[T any](s *Session, call func(*client.Client) (T, error), show func(T)) 
 	return s.print(s.answers.last, func() { show(answer) })
 }
 
-// pause waits, and reports whether to go on.
+// pause waits, and reports whether to continue.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

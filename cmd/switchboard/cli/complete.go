@@ -37,7 +37,7 @@ func (c completionCommand) Run(s *Session) error {
 	return nil
 }
 
-// completeCommand prints what may follow the words, a line each.
+// completeCommand prints what may follow the words, one per line.
 type completeCommand struct {
 	Words []string `arg:"" optional:"" passthrough:""`
 }
@@ -60,10 +60,10 @@ func complete(app *kong.Application, words []string) []string {
 	}
 	typed := words[len(words)-1]
 	node := app.Node
-	var valueOf *kong.Flag // the flag whose value is next
+	var valueOf *kong.Flag // the flag whose value comes next
 	for _, word := range words[:len(words)-1] {
 		switch {
-		case word == "=": // bash takes --state=x for three words
+		case word == "=": // bash splits --state=x into three words
 		case valueOf != nil:
 			valueOf = nil
 		case strings.HasPrefix(word, "-"):
@@ -106,7 +106,7 @@ func findCommand(node *kong.Node, name string) *kong.Node {
 	return nil
 }
 
-// findFlag finds a flag by how it is written; nil: there is none, or its value is written too.
+// findFlag finds a flag by its spelling. nil: there is none, or its value is already written.
 func findFlag(node *kong.Node, word string) *kong.Flag {
 	for _, flags := range node.AllFlags(false) {
 		for _, flag := range flags {
@@ -140,7 +140,7 @@ func commandNames(node *kong.Node) []string {
 	return names
 }
 
-// values are what a flag or argument may be, where that is a closed list.
+// values returns the possible values of a flag or argument if they are a closed list.
 func values(v *kong.Value) []string {
 	var list []string
 	for _, value := range v.EnumSlice() {
@@ -162,8 +162,8 @@ func prefixed(prefix string, candidates []string) []string {
 	return candidates
 }
 
-// Applies reports whether a flag of the whole command line means something for a command: those
-// of a group are for the commands of that group.
+// Applies reports whether a flag of the whole command line applies to a command. Flags of a group
+// apply to the commands of that group.
 func Applies(node *kong.Node, flag *kong.Flag) bool {
 	if flag.Group == nil {
 		return true

@@ -46,7 +46,7 @@ func (c showDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// showDelivery prints why, what follows, and then all that happened.
+// showDelivery prints the reason, the next step, and then everything that happened.
 func (s *Session) showDelivery(d client.Delivery) {
 	s.showDiagnosis(d.Diagnosis)
 	s.printFacts(
@@ -66,7 +66,7 @@ func (s *Session) showDelivery(d client.Delivery) {
 	}
 }
 
-// showDiagnosis prints the two sentences that most who ask want to know, and what to do.
+// showDiagnosis prints the two sentences that most people look for, and what to do.
 func (s *Session) showDiagnosis(d *client.Diagnosis) {
 	if d == nil {
 		return
@@ -124,7 +124,7 @@ func (s *Session) attemptColumns() []column[client.Attempt] {
 	}
 }
 
-// answerOf is the status that a receiver answered with, or how there was none.
+// answerOf is the status of the receiver's answer, or why there was none.
 func answerOf(a client.Attempt) string {
 	switch {
 	case a.StatusCode == nil:
@@ -151,7 +151,7 @@ func (s *Session) actionColumns() []column[client.Action] {
 	}
 }
 
-// who names the one who acted: as they said themselves, and by the key.
+// who names the person who acted, in their own words, and the key.
 func who(person, name, key string) string {
 	if name == "" {
 		name = key

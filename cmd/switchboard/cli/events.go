@@ -144,7 +144,7 @@ func (c showEventCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// printData prints an event's data as it came, but for white space between its tokens.
+// printData prints an event's data unchanged, except for white space between tokens.
 func (s *Session) printData(data json.RawMessage) {
 	if len(data) == 0 {
 		return

@@ -15,24 +15,24 @@ import (
 const (
 	exitError        = 1 // anything else
 	exitUsage        = 2 // a flag, an argument or a value is wrong
-	exitNotFound     = 3 // it is not there, or this key may not see it
-	exitConflict     = 4 // its state does not allow it, or it was changed meanwhile
-	exitForbidden    = 5 // the key is missing or wrong, or may not do that
+	exitNotFound     = 3 // it does not exist, or this key may not see it
+	exitConflict     = 4 // its state does not allow it, or it has changed
+	exitForbidden    = 5 // the key is missing or wrong, or may not do this
 	exitNotConfirmed = 6 // the question was not answered with yes
 	exitUnavailable  = 7 // the server is away or busy: try again
 )
 
-// usageError is a fault of the one who calls.
+// usageError is a mistake of the caller.
 type usageError struct{ message string }
 
 func (u usageError) Error() string { return u.message }
 
 func usage(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
-// errNotConfirmed is in the chain of the error of a command that was not confirmed.
+// errNotConfirmed is in the error chain of a command that was not confirmed.
 var errNotConfirmed = errors.New("nothing was done")
 
-// ExitCode is the exit code of a command that ended with that error.
+// ExitCode returns the exit code of a command that ended with that error.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
@@ -65,7 +65,7 @@ func exitCodeOf(problem *client.Error) int {
 		return exitForbidden
 	case switchboard.CodeOverloaded, switchboard.CodeUnavailable, switchboard.CodeRateLimited, switchboard.CodeTimeout:
 		return exitUnavailable
-	case "": // of a proxy before the API
+	case "": // from a proxy in front of the API
 		if problem.Status == 429 || problem.Status >= 500 {
 			return exitUnavailable
 		}

@@ -32,7 +32,7 @@ func (c explainEventCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// explain prints why a subscription takes an event, or does not.
+// explain prints why a subscription does or does not receive an event.
 func (s *Session) explain(sub client.ExplainedSubscription) {
 	mark, color := "no ", text.FgRed
 	if sub.Matches {

@@ -11,7 +11,7 @@ import (
 // newKey makes an Idempotency-Key.
 func newKey() string { return rand.Text() }
 
-// span is a length of time in its largest unit, or its two largest: "2 h 7 min".
+// span writes a length of time in its largest unit, or its two largest: "2 h 7 min".
 func span(d time.Duration, units int) string {
 	d = max(d, 0).Round(time.Second)
 	if d < time.Second {
@@ -32,7 +32,7 @@ func span(d time.Duration, units int) string {
 	return strings.Join(parts, " ")
 }
 
-// relative says when a time is as people do; empty: there is none.
+// relative writes a time relative to now, or "" for the zero time.
 func (s *Session) relative(t time.Time) string { return s.relativeIn(t, 1) }
 
 func (s *Session) relativeIn(t time.Time, units int) string {
@@ -48,7 +48,7 @@ func (s *Session) relativeIn(t time.Time, units int) string {
 	}
 }
 
-// moment is a time in full: UTC, and how far away it is.
+// moment writes a time in full: in UTC, and relative to now.
 func (s *Session) moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -56,7 +56,7 @@ func (s *Session) moment(t time.Time) string {
 	return fmt.Sprintf("%s UTC (%s)", t.UTC().Format("2006-01-02 15:04:05"), s.relativeIn(t, 2))
 }
 
-// value is what a pointer points to, or zero.
+// value returns what a pointer points to, or zero.
 func value[T any](pointer *T) T {
 	var none T
 	if pointer == nil {
@@ -65,8 +65,8 @@ func value[T any](pointer *T) T {
 	return *pointer
 }
 
-// clean takes control characters out of a text, which may be a receiver's: a terminal would
-// obey them.
+// clean removes control characters from a text, which may be a receiver's: a terminal would execute
+// them.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
@@ -76,7 +76,7 @@ func clean(text string) string {
 	}, text)
 }
 
-// count is a number with its noun.
+// count writes a number with its noun.
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -11,13 +11,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxInput is the longest file that is read: longer than any body that the API takes.
+// maxInput is the maximum length of a file that is read. It is longer than any body that the API
+// accepts.
 const maxInput = 64 << 20
 
-// timeFlag is a time as people write it.
+// timeFlag is a time in a form that people write.
 type timeFlag struct{ time.Time }
 
-// UnmarshalText reads a time: RFC 3339, or in UTC without its zone, its seconds, or its hour, or
+// UnmarshalText parses a time: RFC 3339, or in UTC without the zone, the seconds, or the hour, or
 // 15:04 of today.
 func (t *timeFlag) UnmarshalText(text []byte) error {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
@@ -34,8 +35,8 @@ func (t *timeFlag) UnmarshalText(text []byte) error {
 	return errors.New(`must be a time such as 2026-01-31T12:00:00Z, or in UTC "2026-01-31 12:00", or 12:00 for today`)
 }
 
-// read returns a text that was given, or what the file holds that it names: @file, or - for
-// standard input.
+// read returns the given text, or the content of the file that it names: @file, or - for standard
+// input.
 func (s *Session) read(given string) ([]byte, error) {
 	name, isFile := strings.CutPrefix(given, "@")
 	if given != "-" && !isFile {
@@ -63,7 +64,7 @@ func readAll(from io.Reader, name string) ([]byte, error) {
 	return text, nil
 }
 
-// readJSON reads a JSON value that was given, or a file that was named. Its bytes stay as they are.
+// readJSON reads a given JSON value, or a named file. It does not change the bytes.
 func (s *Session) readJSON(flag, given string) (json.RawMessage, error) {
 	text, err := s.read(given)
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *Session) readJSON(flag, given string) (json.RawMessage, error) {
 	return text, nil
 }
 
-// readDocument reads a JSON or YAML document that is an object.
+// readDocument reads a JSON or YAML document, which must be an object.
 func (s *Session) readDocument(flag, given string) (json.RawMessage, error) {
 	text, err := s.read("@" + strings.TrimPrefix(given, "@"))
 	if err != nil {
@@ -96,8 +97,8 @@ func (s *Session) readDocument(flag, given string) (json.RawMessage, error) {
 	return text, nil
 }
 
-// setMembers sets members of an object: each is path=value, as request.timeout=20s. A value that
-// is no JSON is a string.
+// setMembers sets members of an object. Each is path=value, such as request.timeout=20s. A value
+// that is not JSON is a string.
 func setMembers(document json.RawMessage, members []string) (json.RawMessage, error) {
 	for _, member := range members {
 		path, text, ok := strings.Cut(member, "=")
@@ -106,7 +107,7 @@ func setMembers(document json.RawMessage, members []string) (json.RawMessage, er
 		}
 		value := json.RawMessage(text)
 		if !json.Valid(value) {
-			value, _ = json.Marshal(text) // a string always can be
+			value, _ = json.Marshal(text) // a string can always be encoded
 		}
 		document = setMember(document, strings.Split(path, "."), value)
 	}
@@ -115,7 +116,7 @@ func setMembers(document json.RawMessage, members []string) (json.RawMessage, er
 
 func setMember(document json.RawMessage, path []string, value json.RawMessage) json.RawMessage {
 	members := map[string]json.RawMessage{}
-	_ = json.Unmarshal(document, &members) // what is no object is replaced by one
+	_ = json.Unmarshal(document, &members) // anything but an object is replaced by one
 	if len(path) > 1 {
 		value = setMember(members[path[0]], path[1:], value)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// progressEvery is the time between two looks at an operation.
+// progressEvery is the interval at which an operation is read.
 const progressEvery = time.Second
 
 type watchOperationCommand struct {
@@ -34,8 +34,8 @@ func (c watchOperationCommand) Run(ctx context.Context, s *Session) error {
 	return s.follow(ctx, api, c.ID)
 }
 
-// follow shows the progress of an operation until it has ended: on a terminal as a bar, elsewhere
-// as a line for each change, and for programs as the operation when it has ended.
+// follow shows the progress of an operation until it ends: on a terminal as a bar, elsewhere as a
+// line for each change, and for programs as the operation after it has ended.
 func (s *Session) follow(ctx context.Context, api *client.Client, id string) error {
 	var before string
 	for {
@@ -67,7 +67,7 @@ func (s *Session) follow(ctx context.Context, api *client.Client, id string) err
 	}
 }
 
-// ended says how an operation has ended.
+// ended says how an operation ended.
 func (s *Session) ended(o client.Operation) error {
 	if s.flags.Output.machine() {
 		if err := s.print(s.answers.last, nil); err != nil {
@@ -88,7 +88,7 @@ func (s *Session) ended(o client.Operation) error {
 	return nil
 }
 
-// progressLine is how far an operation is, in one line that fits a terminal.
+// progressLine is the progress of an operation, in one line that fits a terminal.
 func (s *Session) progressLine(o client.Operation) string {
 	words := progressOf(o)
 	if o.State == switchboard.OperationPaused {

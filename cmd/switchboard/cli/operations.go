@@ -64,7 +64,7 @@ func (c planOperationCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// amount is how many a plan is about.
+// amount is the number of deliveries or events in a plan.
 func amount(p client.OperationPlan) string {
 	noun := "delivery"
 	if p.Action == switchboard.ActionReplay {
@@ -176,7 +176,7 @@ func (c startOperationCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// confirmPlan shows a plan to the one who is asked to confirm it.
+// confirmPlan shows a plan before it asks for confirmation.
 func (s *Session) confirmPlan(ctx context.Context, p client.OperationPlan, yes bool) error {
 	if !yes && s.Ask {
 		out := s.Out
@@ -233,7 +233,7 @@ func (c listOperationsCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// progressOf is how far an operation is: "1,200 of 3,412".
+// progressOf is the progress of an operation: "1,200 of 3,412".
 func progressOf(o client.Operation) string {
 	if o.Total == 0 {
 		return thousands(o.Handled())

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// transcript remembers the last answer of the API, so that programs get just that.
+// transcript remembers the last answer of the API, because programs get exactly that.
 type transcript struct {
 	next http.RoundTripper
 	last []byte
@@ -34,10 +34,11 @@ func (t *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// maxAnswer is as much as the client reads of an answer, and a byte: it says that it is too long.
+// maxAnswer is one byte more than the client reads of an answer, to find out whether the answer is
+// too long.
 const maxAnswer = 64<<20 + 1
 
-// print prints an answer of the API as the flags ask.
+// print prints an answer of the API in the format of the flags.
 func (s *Session) print(answer []byte, table func()) error {
 	switch s.flags.Output {
 	case outputJSON:
@@ -60,10 +61,10 @@ func (s *Session) print(answer []byte, table func()) error {
 
 func (s *Session) printf(format string, args ...any) { fmt.Fprintf(s.Out, format, args...) }
 
-// note tells people something that is no part of the answer.
+// note tells people something that is not part of the answer.
 func (s *Session) note(format string, args ...any) { fmt.Fprintf(s.Err, format+"\n", args...) }
 
-// escapeControls escapes what JSON may hold as it is and a terminal would obey.
+// escapeControls escapes characters that JSON may contain but a terminal would execute.
 func escapeControls(text string) string {
 	var escaped strings.Builder
 	for _, r := range text {
@@ -76,7 +77,7 @@ func escapeControls(text string) string {
 	return escaped.String()
 }
 
-// yamlOf writes a JSON document as YAML: its members in their order, its numbers to the digit.
+// yamlOf writes a JSON document as YAML, with its members in order and its numbers exact.
 func yamlOf(document []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
@@ -127,8 +128,8 @@ func yamlNode(decoder *json.Decoder) (*yaml.Node, error) {
 	return node, err
 }
 
-// gather reads so many entries of a list, page by page; 0: all. Beside them it returns them as
-// the API answered.
+// gather reads that many entries of a list, page by page; 0: all. It also returns them as the API
+// sent them.
 func gather[T any](s *Session, limit int, next func(switchboard.PageRequest) (switchboard.Page[T], error)) (items []T, raw []byte, err error) {
 	var all []json.RawMessage
 	asked := switchboard.PageRequest{}
@@ -167,7 +168,7 @@ func gather[T any](s *Session, limit int, next func(switchboard.PageRequest) (sw
 	}
 }
 
-// printList prints entries of a list as the flags ask.
+// printList prints entries of a list in the format of the flags.
 func printList[T any](s *Session, items []T, raw []byte, columns []column[T], none string) error {
 	return s.print(raw, func() {
 		if len(items) == 0 {

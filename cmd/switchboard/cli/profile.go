@@ -15,7 +15,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The environment variables that say which server to use, and with which key.
+// The environment variables for the server and its key.
 const (
 	urlVariable = "SWITCHBOARD_URL"
 	keyVariable = "SWITCHBOARD_API_KEY"
@@ -35,8 +35,8 @@ type profiles struct {
 	Profiles map[string]profile `yaml:"profiles"`
 }
 
-// profile finds the server and its key: by --profile, else in the environment, else the default
-// of the file. A key is only ever sent to the server that it was given with.
+// profile finds the server and its key: by --profile, then in the environment, then as the file's
+// default. A key is only ever sent to the server that it was given with.
 func (s *Session) profile() (profile, error) {
 	fromEnvironment := profile{URL: s.Getenv(urlVariable), Key: switchboard.Secret(strings.TrimSpace(s.Getenv(keyVariable))), origin: urlVariable}
 	switch {
@@ -62,7 +62,7 @@ func (s *Session) profile() (profile, error) {
 	return file.find(s.flags.Profile, path)
 }
 
-// configPath is where the profiles are.
+// configPath is the path of the profiles.
 func (s *Session) configPath() (string, error) {
 	dir := s.Getenv("XDG_CONFIG_HOME")
 	if dir == "" {
@@ -91,7 +91,8 @@ func (f *profiles) find(name, path string) (profile, error) {
 	return found, nil
 }
 
-// readProfiles reads the file, if nobody else can: it holds keys.
+// readProfiles reads the file. It refuses a file that others can read, because the file contains
+// keys.
 func readProfiles(path string) (*profiles, error) {
 	file, err := os.Open(path) // #nosec G304 -- the user's own configuration
 	if err != nil {

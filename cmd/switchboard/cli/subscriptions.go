@@ -74,7 +74,7 @@ func (c listSubscriptionsCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// stateOf is whether a subscription takes deliveries, in a word or two.
+// stateOf says in a word or two whether a subscription receives deliveries.
 func stateOf(sub client.Subscription) string {
 	if sub.Health != nil && sub.State == switchboard.SubscriptionActive && sub.Health.Breaker != switchboard.BreakerClosed {
 		return "breaker " + strings.ReplaceAll(string(sub.Health.Breaker), "_", " ")
@@ -168,7 +168,7 @@ func (s *Session) healthFacts(sub client.Subscription, h *client.EndpointHealth)
 	return facts
 }
 
-// subscriptionFields are what commands give of a subscription.
+// subscriptionFields are the members of a subscription that commands set.
 type subscriptionFields struct {
 	File   string   `short:"f" placeholder:"FILE" help:"The fields in JSON or YAML, as the API names them; - for standard input."`
 	Name   string   `help:"Its name."`
@@ -177,7 +177,7 @@ type subscriptionFields struct {
 	Set    []string `placeholder:"FIELD=VALUE" sep:"none" help:"Any field, such as timeout=20s or filter={...}; may be repeated. A value that is not JSON is a string; null removes the field."`
 }
 
-// document is the fields as one object.
+// document returns the fields as one object.
 func (f subscriptionFields) document(s *Session) (json.RawMessage, error) {
 	document := json.RawMessage("{}")
 	if f.File != "" {
@@ -187,7 +187,7 @@ func (f subscriptionFields) document(s *Session) (json.RawMessage, error) {
 		}
 	}
 	set := func(path []string, value any) {
-		text, _ := json.Marshal(value) // strings always can be
+		text, _ := json.Marshal(value) // strings can always be encoded
 		document = setMember(document, path, text)
 	}
 	if f.Name != "" {
@@ -369,7 +369,7 @@ func sortedNames(headers map[string]string) []string {
 	return names
 }
 
-// cleanLines is clean of every line.
+// cleanLines cleans every line.
 func cleanLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {

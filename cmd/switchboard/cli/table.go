@@ -13,18 +13,18 @@ type column[T any] struct {
 	title string
 	text  func(T) string
 	color func(T) text.Color // nil: none
-	least int                // the width to which it may be cut; 0: it is never cut
-	rank  int                // of those columns that do not fit, the highest is left out first; 0: it never is
+	least int                // the width to which it may be cut; 0: never cut
+	rank  int                // among columns that do not fit, the highest rank is omitted first; 0: never omitted
 }
 
-// gap is between columns.
+// gap separates columns.
 const gap = 2
 
-// shortened ends what was cut.
+// shortened marks the end of a cut text.
 const shortened = "…"
 
-// printTable prints a table with as many of the columns as fit the terminal. A column of a rank
-// that has nothing in it is left out.
+// printTable prints a table with as many columns as fit the terminal. It omits an empty column that
+// has a rank.
 func printTable[T any](s *Session, columns []column[T], items []T) {
 	rows := make([][]string, len(items))
 	for i, item := range items {
@@ -75,7 +75,7 @@ func printTable[T any](s *Session, columns []column[T], items []T) {
 	w.Render()
 }
 
-// newTable is a table without lines.
+// newTable returns a table without lines.
 func newTable() table.Writer {
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
@@ -87,7 +87,7 @@ func newTable() table.Writer {
 	return w
 }
 
-// fit leaves out what does not fit of the columns that are shown, and narrows those that may be cut.
+// fit removes the columns that do not fit, and narrows those that may be cut.
 func fit[T any](shown []int, columns []column[T], widths []int, width int) []int {
 	least := func(i int) int {
 		if columns[i].least == 0 {
@@ -124,10 +124,10 @@ func fit[T any](shown []int, columns []column[T], widths []int, width int) []int
 	return shown
 }
 
-// fact is a line of what is shown of one thing.
+// fact is one line of a description.
 type fact struct{ name, value string }
 
-// printFacts prints names and values below each other; those without a value are left out.
+// printFacts prints names and values below each other. It omits those without a value.
 func (s *Session) printFacts(facts ...fact) {
 	names := 0
 	for _, f := range facts {
@@ -142,7 +142,7 @@ func (s *Session) printFacts(facts ...fact) {
 	}
 }
 
-// printIndented prints a text after a label, with further lines below its beginning.
+// printIndented prints a text after a label, and aligns its further lines with the first.
 func (s *Session) printIndented(label, words string) {
 	indent := text.StringWidth(label)
 	if s.Width > indent+20 && strings.Contains(words, " ") { // a URL is copied whole

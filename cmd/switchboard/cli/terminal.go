@@ -17,15 +17,15 @@ import (
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Width    int  // of Out in columns; 0: nothing is cut
-	Live     bool // Out can be drawn over: it is a terminal
+	Width    int  // of Out in columns; 0: no limit
+	Live     bool // Out is a terminal, so its content can be overwritten
 	Color    bool // Out shows colours
-	Ask      bool // somebody is there to answer a question
+	Ask      bool // a person is there to answer a question
 	Now      func() time.Time
 	Getenv   func(string) string
 }
 
-// NewTerminal is what these files are. Colour needs a terminal, and no NO_COLOR (no-color.org).
+// NewTerminal describes these files. Colour needs a terminal, and no NO_COLOR (no-color.org).
 func NewTerminal(in, out, err *os.File, getenv func(string) string) *Terminal {
 	t := &Terminal{In: in, Out: out, Err: err, Now: time.Now, Getenv: getenv}
 	t.Live = term.IsTerminal(int(out.Fd()))
@@ -43,11 +43,10 @@ func NewTerminal(in, out, err *os.File, getenv func(string) string) *Terminal {
 	return t
 }
 
-// manyItems is from how many on a person types the number instead of yes.
+// manyItems is the number from which on a person types the number instead of yes.
 const manyItems = 1000
 
-// confirm asks before something is done to so many things. Nothing is asked where yes was said
-// beforehand.
+// confirm asks before an action on that many things, unless yes was given in advance.
 func (s *Session) confirm(ctx context.Context, question string, count int, yes bool) error {
 	if yes {
 		return nil
@@ -61,7 +60,7 @@ func (s *Session) confirm(ctx context.Context, question string, count int, yes b
 	}
 	fmt.Fprintf(s.Err, "%s Type %s to go on: ", question, wanted)
 	answer := make(chan string, 1)
-	go func() { // a read is not ended by Ctrl-C
+	go func() { // Ctrl-C does not end a read
 		line, _ := bufio.NewReader(s.In).ReadString('\n')
 		answer <- strings.TrimSpace(line)
 	}()

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Version is what a binary is, and what it needs of the database.
+// Version describes a binary, and what it needs of the database.
 type Version struct {
 	Version    string    `json:"version"`
-	Commit     string    `json:"commit,omitempty"` // absent where it was built outside of a repository
+	Commit     string    `json:"commit,omitempty"` // absent if it was built outside of a repository
 	CommitTime time.Time `json:"commit_time,omitzero"`
-	Modified   bool      `json:"modified"` // it was built with changes that are in no commit
+	Modified   bool      `json:"modified"` // it was built with uncommitted changes
 	Schema     int64     `json:"schema"`   // the last migration
 	Go         string    `json:"go"`
 	Platform   string    `json:"platform"`
 }
 
-// PrintVersion prints a version as the flags ask.
+// PrintVersion prints a version in the format of the flags.
 func (s *Session) PrintVersion(v Version) error {
 	document, err := json.Marshal(v)
 	if err != nil {

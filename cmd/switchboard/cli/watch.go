@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// watchEvery is the time between two looks.
+// watchEvery is the interval of a watch.
 const watchEvery = 2 * time.Second
 
-// home moves the cursor of a terminal to its first line; below clears from the cursor on, and
-// endOfLine to the end of its line (ECMA-48). What is drawn over is not cleared before, which
-// would flicker.
+// home moves the terminal's cursor to the first line. below clears everything after the cursor, and
+// endOfLine the rest of its line (ECMA-48). The screen is not cleared before it is overwritten,
+// because that would flicker.
 const (
 	home      = "\x1b[H"
 	below     = "\x1b[J"
 	endOfLine = "\x1b[K"
 )
 
-// watch shows something once, or again and again until show says that it is done. A terminal is
-// drawn over; elsewhere what has changed is printed again.
+// watch shows something once, or repeatedly until show says that it is done. It overwrites a
+// terminal; elsewhere it prints again what has changed.
 func (s *Session) watch(ctx context.Context, again bool, show func() (done bool, err error)) error {
 	if !again {
 		_, err := show()
@@ -34,7 +34,7 @@ func (s *Session) watch(ctx context.Context, again bool, show func() (done bool,
 		s.Out = &now
 		done, err := show()
 		if ctx.Err() != nil {
-			return nil // Ctrl-C is how it ends
+			return nil // Ctrl-C is the way to end it
 		}
 		if err != nil {
 			return err
