@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// addressOf is from where the person comes: who connected or, if that is one of our proxies, whom they
-// name in X-Forwarded-For. Each proxy adds at the end of it who connected to the proxy. So it is read
-// from its end, up to the first address that is none of our proxies: whoever has that may have written
-// what stands before it.
+// addressOf returns the person's address: the connected peer or, if that is one of our proxies, the
+// address in X-Forwarded-For. Each proxy appends the address that connected to it. So the header is
+// read from its end, up to the first address that is not one of our proxies: its owner may have
+// written everything before it.
 func (c *Console) addressOf(r *http.Request) string {
 	address := peerOf(r)
 	for rest := strings.Join(r.Header.Values("X-Forwarded-For"), ","); rest != "" && c.isProxy(address); {
@@ -24,13 +24,13 @@ func (c *Console) addressOf(r *http.Request) string {
 	return address
 }
 
-// isProxy reports whether an address is that of one of our proxies.
+// isProxy reports whether an address belongs to one of our proxies.
 func (c *Console) isProxy(address string) bool {
 	ip, err := netip.ParseAddr(address)
 	return err == nil && slices.ContainsFunc(c.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.WithZone("")) })
 }
 
-// forwardedAddress reads an element of X-Forwarded-For. Some proxies write the port too.
+// forwardedAddress parses an element of X-Forwarded-For. Some proxies also write the port.
 func forwardedAddress(element string) (string, bool) {
 	element = strings.TrimSpace(element)
 	if withPort, err := netip.ParseAddrPort(element); err == nil {
@@ -40,7 +40,7 @@ func forwardedAddress(element string) (string, bool) {
 	return ip.Unmap().String(), err == nil
 }
 
-// peerOf is the address of who connected, without its port.
+// peerOf returns the address of the connected peer, without its port.
 func peerOf(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -23,10 +23,10 @@ import (
 var assetFiles embed.FS
 
 // assetsPath is the path below which the files are: assetsPath/{the first 8 letters of their
-// SHA-256}/{name}. A file that changes has another address, so that browsers may keep them for ever.
+// SHA-256}/{name}. A changed file has another address, so browsers may keep files forever.
 const assetsPath = Root + "/assets/"
 
-// assets are the files that pages load, with a compressed form ready made.
+// assets are the files that pages load, with their compressed form.
 type assets struct {
 	byPath map[string]asset
 	paths  map[string]string // by the name of the file
@@ -60,11 +60,11 @@ func newAssets() (*assets, error) {
 	return found, err
 }
 
-// packed ends the name of a file that is stored compressed, smaller than compress/gzip makes it: see
-// make vendor-console.
+// packed is the suffix of a file that is stored compressed, smaller than compress/gzip makes it:
+// see make vendor-console.
 const packed = ".gz"
 
-// newAsset is the file, and the name by which it is served.
+// newAsset returns the file, and the name by which it is served.
 func newAsset(name string, content []byte, minifier *minify.M) (string, asset, error) {
 	name, isPacked := strings.CutSuffix(name, packed)
 	file := asset{kind: mime.TypeByExtension(path.Ext(name)), content: content}
@@ -99,7 +99,8 @@ func newAsset(name string, content []byte, minifier *minify.M) (string, asset, e
 	return name, file, err
 }
 
-// newMinifier shortens our own scripts and styles. Files of others are served as they were published.
+// newMinifier minifies our own scripts and styles. Files of others are served as they were
+// published.
 func newMinifier() *minify.M {
 	m := minify.New()
 	m.AddFunc(".css", css.Minify)
@@ -127,7 +128,7 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(content) // fails only if the client has gone
 }
 
-// takesGzip reports whether a browser takes it; none refuses it by a weight of 0.
+// takesGzip reports whether a browser accepts gzip. No browser refuses it by a weight of 0.
 func takesGzip(accepted string) bool {
 	for coding := range strings.SplitSeq(accepted, ",") {
 		if name, _, _ := strings.Cut(coding, ";"); strings.TrimSpace(name) == "gzip" {

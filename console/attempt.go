@@ -10,14 +10,14 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// downloadParameter asks for the whole body, as a file.
+// downloadParameter requests the whole body, as a file.
 const downloadParameter = "download"
 
-// attemptPage is what an attempt sent, or what was answered to it. It is loaded into the page of the
-// delivery, and is a page of its own.
+// attemptPage shows what an attempt sent, or the answer. It is loaded into the page of the
+// delivery, and is also a separate page.
 type attemptPage struct {
 	DeliveryID string
-	Address    string // of the attempt on the page of its delivery
+	Address    string // of the attempt on the delivery's page
 	Number     int
 	Request    *requestView
 	Response   *responseView
@@ -31,7 +31,7 @@ type requestView struct {
 	Headers []headerLine
 	Body    bodyView
 	SHA256  string // of what was sent
-	Same    string // whether the body are the bytes that were sent: true, false or unknown
+	Same    string // whether the body has the bytes that were sent: true, false or unknown
 	Why     string
 	To      string // the address that was dialled
 }
@@ -43,7 +43,7 @@ func requestOf(r *client.AttemptRequest, download string) *requestView {
 	}
 }
 
-// attemptNumber is that of the path.
+// attemptNumber returns the number in the path.
 func (v *visit) attemptNumber() (int, error) {
 	number, err := strconv.Atoi(v.path("n"))
 	if err != nil || number < 1 {
@@ -101,7 +101,7 @@ func (c *Console) attemptResponse(v *visit) (answer, error) {
 	return page("attempt", fmt.Sprintf("Response to attempt %d", number), shown), nil
 }
 
-// attempt names the attempt that is asked for.
+// attempt names the requested attempt.
 func (v *visit) attempt() (id string, number int, err error) {
 	if err := v.checkQuery(downloadParameter); err != nil {
 		return "", 0, err
@@ -116,7 +116,7 @@ func errNotReadable() error {
 	return switchboard.Errorf(switchboard.CodeForbidden, "bodies need the permission read_payload, which this key does not have")
 }
 
-// fileOf is a body as a file, whatever is in it.
+// fileOf returns a body as a file, whatever it contains.
 func fileOf(name, text, encoding string) answer {
 	return download(name+".bin", bytes.NewReader(bytesOf(text, encoding)))
 }

@@ -19,10 +19,10 @@ func (c *Console) auditRoutes() []route {
 	}
 }
 
-// maxAuditFile is how many rows a file of the audit has at most.
+// maxAuditFile limits the rows in a file of the audit.
 const maxAuditFile = 10_000
 
-// auditPage lists what was done.
+// auditPage lists changes.
 type auditPage struct {
 	Filter auditForm
 	Rows   []auditRow
@@ -30,29 +30,29 @@ type auditPage struct {
 	Empty  *emptyState
 	Pager  pager
 	File   string
-	Newest bool // it is the first page, which keeps itself up to date
+	Newest bool // the first page, which updates itself
 }
 
-// auditForm is the filter, as it was typed.
+// auditForm is the filter as it was typed.
 type auditForm struct {
 	switchboard.AuditFilter
 	Verbs  []switchboard.AuditVerb
 	Kinds  []switchboard.AuditKind
-	Portal bool // the tenant is not a choice
+	Portal bool // the tenant cannot be chosen
 }
 
-// auditRow is an entry as it is shown.
+// auditRow is an entry in the form for the page.
 type auditRow struct {
 	switchboard.AuditEntry
 	Who      string
 	Verified bool
-	Says     bool   // the person names themselves
+	Says     bool   // the person named themselves
 	By       string // the key, as its name and id, or what else acted
-	Link     string // to the object; empty: it has no page
+	Link     string // to the object; empty: no page
 	Changes  []string
 }
 
-// auditFilter reads the filter of the address, which may have the other names as well.
+// auditFilter reads the filter from the address, which may also have the other names.
 func auditFilter(v *visit, others ...string) (switchboard.AuditFilter, error) {
 	if err := v.checkQuery(append([]string{"tenant", "object", "actor", "person", "verb", "kind", "after", "before"}, others...)...); err != nil {
 		return switchboard.AuditFilter{}, err
@@ -76,7 +76,7 @@ func auditFilter(v *visit, others ...string) (switchboard.AuditFilter, error) {
 	return f, nil
 }
 
-// timeOfForm reads a time as the API writes it, or a date or a time without a zone, which is UTC.
+// timeOfForm parses a time in the API's format, or a date or a time without a zone, which is UTC.
 func timeOfForm(text string) (at time.Time, err error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
 		if at, err = time.Parse(layout, text); err == nil {
@@ -125,7 +125,7 @@ func newAuditPage(found switchboard.Page[switchboard.AuditEntry], filter switchb
 	return p
 }
 
-// auditChips are the filters, each of which can be taken away.
+// auditChips are the filters, each of which can be removed.
 func auditChips(f switchboard.AuditFilter) []filterChip {
 	var chips []filterChip
 	all := auditParameters(f)
@@ -152,7 +152,7 @@ func auditRowOf(e switchboard.AuditEntry) auditRow {
 	return row
 }
 
-// changeInWords is a change as "timeout: "10s" → "5s"".
+// changeInWords writes a change as "timeout: "10s" → "5s"".
 func changeInWords(name string, change switchboard.AuditChange) string {
 	part := func(value json.RawMessage) string {
 		if len(value) == 0 {
@@ -169,7 +169,7 @@ func changeInWords(name string, change switchboard.AuditChange) string {
 	return name + ": " + part(change.Before) + " → " + part(change.After)
 }
 
-// auditLink is the page of what an entry is about.
+// auditLink leads to the page of an entry's object.
 func auditLink(e *switchboard.AuditEntry) string {
 	switch e.Kind {
 	case switchboard.AuditDelivery:
@@ -190,7 +190,7 @@ func auditLink(e *switchboard.AuditEntry) string {
 	return ""
 }
 
-// auditFile is what matches as CSV, for a spreadsheet.
+// auditFile returns the matches as CSV, for a spreadsheet.
 func (c *Console) auditFile(v *visit) (answer, error) {
 	filter, err := auditFilter(v)
 	if err != nil {
@@ -207,7 +207,7 @@ func (c *Console) auditFile(v *visit) (answer, error) {
 			return answer{}, err
 		}
 		for _, e := range found.Items[:min(len(found.Items), maxAuditFile-rows)] {
-			_ = out.Write(auditRecord(&e)) // a buffer takes everything
+			_ = out.Write(auditRecord(&e)) // writing to a buffer cannot fail
 		}
 		rows += len(found.Items)
 		if asked.Cursor = found.NextCursor; asked.Cursor == "" {
@@ -237,7 +237,7 @@ func auditRecord(e *switchboard.AuditEntry) []string {
 	return record
 }
 
-// plainCell keeps a spreadsheet from taking a text for a formula.
+// plainCell stops a spreadsheet from reading a text as a formula.
 func plainCell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text

@@ -10,16 +10,16 @@ type banner struct {
 	Overdue int              // deliveries for which nothing happened in time
 }
 
-// banner serves the banner alone, for pages that stay open.
+// banner serves only the banner, for pages that stay open.
 func (c *Console) banner(v *visit) (answer, error) {
 	return answer{template: errorTemplate, block: "banner", data: v.readBanner()}, nil
 }
 
-// readBanner asks how the system is. That it cannot be asked is no reason not to show a page.
+// readBanner reads the state of the system. If it cannot, the page is still shown.
 func (v *visit) readBanner() banner {
 	var shown banner
 	if v.session.Portal {
-		return shown // it is not theirs
+		return shown // they may not see it
 	}
 	health, _ := v.api.Ready(v.request.Context())
 	for _, m := range health.Missing {

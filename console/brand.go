@@ -12,30 +12,32 @@ import (
 	"strings"
 )
 
-// Brand is how the portal looks, which is for the platform's customers.
+// Brand is the look of the portal, which is for the platform's customers.
 type Brand struct {
 	Name   string // of the platform; empty: Switchboard
 	Logo   []byte // SVG or PNG; empty: none
-	Accent string // the colour of the header, as #0b5d46; empty: none
+	Accent string // the colour of the header, such as #0b5d46; empty: none
 }
 
-// brandPath is the path below which logo and colours are, with the first letters of their SHA-256.
+// brandPath is the path below which the logo and the colours are, with the first letters of their
+// SHA-256.
 const brandPath = Root + "/brand/"
 
 const (
 	maxLogo = 256 << 10
-	// minContrast is that of text in WCAG 2.2 AA: the header's text is white on the accent.
+	// minContrast is the minimum contrast of text in WCAG 2.2 AA: the header's text is white on the
+	// accent.
 	minContrast = 4.5
 )
 
-// accentStyle is the look of the header in the accent.
+// accentStyle sets the header to the accent.
 const accentStyle = `.top { background: ACCENT; border-color: ACCENT; }
 .top .brand, .top nav a, .menu > summary { color: #ffffff; }
 .top nav a[aria-current] { background: none; box-shadow: inset 0 -2px #ffffff; }
 .top > :focus-visible, .top nav :focus-visible, .menu > summary:focus-visible { outline-color: #ffffff; }
 `
 
-// brandFiles are what the portal's pages load. An empty address: there is no such file.
+// brandFiles are the files that the portal's pages load. An empty address means no such file.
 type brandFiles struct {
 	logo, style string
 	byPath      map[string]asset
@@ -79,7 +81,7 @@ type shownBrand struct {
 	Style string // the address of its colours; empty: ours
 }
 
-// brandOf is the platform's for its customers, and ours for staff.
+// brandOf returns the platform's brand for its customers, and ours for staff.
 func (c *Console) brandOf(v *visit) shownBrand {
 	shown := shownBrand{Name: "Switchboard"}
 	if !v.session.Portal && v.request.URL.Path != linkEnter() {
@@ -102,7 +104,8 @@ func kindOfLogo(content []byte) (kind, name string) {
 	return "", ""
 }
 
-// contrastWithWhite is that of WCAG 2.2: (1 + 0.05) / (L + 0.05), where L is the relative luminance.
+// contrastWithWhite is the contrast of WCAG 2.2: (1 + 0.05) / (L + 0.05), where L is the relative
+// luminance.
 func contrastWithWhite(colour string) (float64, error) {
 	digits, ok := strings.CutPrefix(colour, "#")
 	rgb, err := strconv.ParseUint(digits, 16, 24)

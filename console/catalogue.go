@@ -78,7 +78,7 @@ type eventTypePage struct {
 	Samples         []sampleView
 	Schema          string
 	Deliveries      read[*switchboard.Count] // of the last 24 hours
-	List            string                   // of these
+	List            string                   // of these deliveries
 	Subscribers     read[[]client.Subscription]
 	MoreSubscribers string
 	MayEdit         bool
@@ -86,7 +86,7 @@ type eventTypePage struct {
 
 type sampleView struct{ Name, Data string }
 
-// shownSubscribers is how many subscriptions of an event type its page has.
+// shownSubscribers is how many subscriptions the page of an event type shows.
 const shownSubscribers = 50
 
 func (c *Console) eventType(v *visit) (answer, error) {
@@ -137,7 +137,7 @@ func newEventTypeForm(v *visit, action string) eventTypeForm {
 	return p
 }
 
-// newEventType leads to the form of the event type that is named, whether it is there or not.
+// newEventType leads to the form of the named event type, whether it exists or not.
 func (c *Console) newEventType(v *visit) (answer, error) {
 	if err := v.checkQuery("platform", "type"); err != nil {
 		return answer{}, err
@@ -167,7 +167,7 @@ func (c *Console) editEventType(v *visit) (answer, error) {
 	return page("event_type_edit", p.Name, p), err
 }
 
-// eventTypeDocument are the members of an event type that callers decide.
+// eventTypeDocument has the members of an event type that callers set.
 func eventTypeDocument(t *client.EventType) (string, error) {
 	fields := client.EventTypeFields{
 		VendorName: &t.VendorName, Entity: &t.Entity, Description: &t.Description, UseCases: &t.UseCases, Schema: t.Schema, Sample: t.Sample, Deprecated: &t.Deprecated,

@@ -8,20 +8,20 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// chart is a chart: a sentence that says the same, and its numbers as a table, out of which charts.js
+// chart is a chart: a sentence that says the same, and a table of its numbers, from which charts.js
 // draws it.
 type chart struct {
 	Name     string
 	Sentence string
-	Kind     string   // "bars", of which the second are drawn upon the first, or "lines"
-	Columns  []string // what the values are
+	Kind     string   // "bars", where the second column is drawn upon the first, or "lines"
+	Columns  []string // names of the values
 	Rows     []chartRow
 	Marks    []chartMark
 }
 
 type chartRow struct {
 	At     time.Time
-	Values []int64 // below 0: there is none
+	Values []int64 // below 0: no value
 }
 
 // chartMark is a change that may explain what the chart shows.
@@ -30,14 +30,14 @@ type chartMark struct {
 	Text string
 }
 
-// moment is a time of a chart, to the minute.
+// moment is a time in a chart, to the minute.
 func moment(at time.Time) template.HTML {
 	const iso = "2006-01-02T15:04Z"
 	at = at.UTC()
 	return template.HTML(`<time datetime="` + at.Format(iso) + `" data-time="local">` + at.Format("2 Jan 15:04") + `</time>`) //nolint:gosec // digits and letters of ours
 }
 
-// steps are the beginnings of the steps of a time.
+// steps returns the beginnings of the steps of a time.
 func steps(t *switchboard.Traffic) []time.Time {
 	var found []time.Time
 	for at := t.From; t.Step > 0 && at.Before(t.To) && len(found) < switchboard.MaxTrafficPoints; at = at.Add(time.Duration(t.Step)) {
@@ -46,7 +46,7 @@ func steps(t *switchboard.Traffic) []time.Time {
 	return found
 }
 
-// outcomes are the attempts that succeeded, and those that failed.
+// outcomes counts the successful and the failed attempts.
 func outcomes(t *switchboard.Traffic) (succeeded, failed switchboard.TrafficGroup) {
 	for _, g := range t.Groups {
 		if g.Value == "succeeded" {
@@ -58,7 +58,7 @@ func outcomes(t *switchboard.Traffic) (succeeded, failed switchboard.TrafficGrou
 	return succeeded, failed
 }
 
-// pointsByTime finds the points of a group by their step.
+// pointsByTime maps the steps of a group to their points.
 func pointsByTime(g *switchboard.TrafficGroup) map[int64]switchboard.TrafficCount {
 	found := make(map[int64]switchboard.TrafficCount, len(g.Points))
 	for _, p := range g.Points {
@@ -67,7 +67,7 @@ func pointsByTime(g *switchboard.TrafficGroup) map[int64]switchboard.TrafficCoun
 	return found
 }
 
-// attemptsChart has the attempts of each step by their outcome.
+// attemptsChart shows the attempts of each step by outcome.
 func attemptsChart(t *switchboard.Traffic, sentence string) chart {
 	succeeded, failed := outcomes(t)
 	delivered, refused := pointsByTime(&succeeded), pointsByTime(&failed)
@@ -78,8 +78,8 @@ func attemptsChart(t *switchboard.Traffic, sentence string) chart {
 	return c
 }
 
-// latencyChart has the latency of each step's attempts that succeeded: what failed may have taken no
-// time at all, or all that it was given.
+// latencyChart shows the latency of the successful attempts of each step. A failed attempt may have
+// taken no time at all, or its whole timeout.
 func latencyChart(t *switchboard.Traffic, sentence string) chart {
 	succeeded, _ := outcomes(t)
 	points := pointsByTime(&succeeded)

@@ -1,8 +1,8 @@
 // Package console is the support console: pages for people, under /console.
 //
-// It is a user of the client package. Each page is made of a few calls of the API, which are made
-// in-process as the person who is signed in, so that roles, masks and tenancy are decided once.
-// All that it keeps itself are sessions.
+// It uses the client package. Each page makes a few calls to the API, in-process and as the
+// person who is signed in, so that roles, masks and tenancy are decided in one place. The
+// console itself only keeps sessions.
 package console
 
 import (
@@ -20,9 +20,9 @@ import (
 // Root is the path of the console's first page; all others are below it.
 const Root = switchboard.ConsolePath
 
-// API is the way to the API.
+// API is the connection to the API.
 type API interface {
-	// Transport makes requests of the API as that caller.
+	// Transport makes requests to the API as that caller.
 	Transport(caller switchboard.Caller) http.RoundTripper
 }
 
@@ -34,21 +34,22 @@ type Config struct {
 	Logger *slog.Logger     // one line per request; nil: slog.Default
 	Now    func() time.Time // nil: time.Now
 
-	// PublicURL is the address by which people reach the console, as https://switchboard.example.com,
-	// for links that leave it; empty: they have the host of the request.
+	// PublicURL is the address by which people reach the console, such as
+	// https://switchboard.example.com, for links that leave it; empty: such links use the host of
+	// the request.
 	PublicURL string
 
-	// Proxies are the addresses of those in front of the console. What they say in headers is believed.
+	// Proxies are the addresses of the proxies in front of the console. Their headers are trusted.
 	Proxies []netip.Prefix
-	// Proxy has people signed in by them; nil: they sign nobody in.
+	// Proxy lets them sign people in; nil: they do not.
 	Proxy *Proxy
-	// NoKeys keeps people from signing in with API keys.
+	// NoKeys stops people from signing in with API keys.
 	NoKeys bool
-	// Brand is how the portal looks.
+	// Brand is the look of the portal.
 	Brand Brand
 }
 
-// Console serves the pages. It is not changed after New.
+// Console serves the pages. It does not change after New.
 type Console struct {
 	Config
 	mux    *http.ServeMux
@@ -94,7 +95,7 @@ func New(config Config) (*Console, error) {
 	return c, nil
 }
 
-// secure makes what keeps strangers out, and the files of the brand.
+// secure sets up what keeps strangers out, and the files of the brand.
 func (c *Console) secure() (err error) {
 	if c.Proxy != nil {
 		if err := c.Proxy.check(); err != nil {
@@ -114,7 +115,7 @@ func (c *Console) secure() (err error) {
 	return err
 }
 
-// routes are those of all pages. Each file of a page has its own.
+// routes returns the routes of all pages. Each file of a page has its own routes.
 func (c *Console) routes() []route {
 	return slices.Concat(
 		c.commonRoutes(),
@@ -133,7 +134,7 @@ func (c *Console) routes() []route {
 	)
 }
 
-// commonRoutes are those of no page in particular.
+// commonRoutes are the routes that belong to no particular page.
 func (c *Console) commonRoutes() []route {
 	return []route{
 		{"GET /console/banner", readers, c.banner},

@@ -22,21 +22,21 @@ type deliveriesPage struct {
 	Faults []fieldFault
 	Chips  []filterChip
 
-	Count     *switchboard.Count // how many match; nil: they were not counted
+	Count     *switchboard.Count // number of matches; nil: not counted
 	Rows      []deliveryRow
-	Live      string             // the address of these rows as they are later; empty: there are none
-	Newer     *switchboard.Count // how many are newer than the rows; nil: none
+	Live      string             // address of these rows in their later state; empty: no rows
+	Newer     *switchboard.Count // number of deliveries newer than the rows; nil: none
 	NewerLink string             // the list with them
 	Pager     pager
 
-	Facets     *facetsView // nil: they are loaded after the page
-	FacetsLink string      // counts them with the page
-	FacetsPart string      // counts them alone
+	Facets     *facetsView // nil: loaded after the page
+	FacetsLink string      // counts them together with the page
+	FacetsPart string      // counts only them
 
-	Permanent string // the same list with times in the place of a period
-	ActOnAll  string // plans an operation on all that match; empty: this person may not
+	Permanent string // the same list with times instead of a period
+	ActOnAll  string // plans an operation on all matches; empty: this person may not
 
-	Nothing *emptyState // why there are no rows; nil: there are
+	Nothing *emptyState // why there are no rows; nil: there are rows
 }
 
 // deliveries is the list.
@@ -77,7 +77,7 @@ func deliveryListAnswer(data *deliveriesPage) answer {
 	return shown
 }
 
-// read fills the page with what the API lists.
+// read fills the page with the API's list.
 func (p *deliveriesPage) read(ctx context.Context, v *visit, q *deliveryQuery) error {
 	found, err := v.api.ListDeliveries(ctx, q.asked(v.now), switchboard.PageRequest{Cursor: q.cursor, Count: true})
 	if err != nil {
@@ -99,10 +99,10 @@ func (p *deliveriesPage) read(ctx context.Context, v *visit, q *deliveryQuery) e
 	return nil
 }
 
-// fill makes the page of what the API listed.
+// fill makes the page from the API's list.
 func (p *deliveriesPage) fill(q *deliveryQuery, found *switchboard.Page[client.Delivery], now time.Time, mayAct bool) {
 	p.Rows, p.Count, p.NewerLink = deliveryRows(found.Items), found.Count, linkDeliveryList(q.first())
-	// A cursor is for just one filter, so that a page with one has a time in the place of a period.
+	// A cursor fits only one filter, so a page with a cursor has a time instead of a period.
 	fixed := deliveryQuery{filter: q.asked(now), last: q.last, tenant: q.tenant}
 	if found.NextCursor != "" {
 		older := fixed
@@ -120,12 +120,12 @@ func (p *deliveriesPage) fill(q *deliveryQuery, found *switchboard.Page[client.D
 	for i := range found.Items {
 		live.shown[i] = found.Items[i].ID
 	}
-	if len(found.Items) > 0 { // the first row need not be the newest: within a millisecond the order of ids is any
+	if len(found.Items) > 0 { // the first row need not be the newest: ids are in any order within a millisecond
 		newest := slices.MaxFunc(found.Items, func(a, b client.Delivery) int { return a.CreatedAt.Compare(b.CreatedAt) })
 		since = newest.CreatedAt.Add(time.Microsecond)
 	}
 	if live.newer = since; q.cursor != "" || !q.filter.Before.IsZero() {
-		live.newer = time.Time{} // what is newer is not asked for
+		live.newer = time.Time{} // newer deliveries are not requested
 	}
 	if len(live.shown) > 0 || !live.newer.IsZero() {
 		p.Live = linkDeliveryPart(live, "")
@@ -146,7 +146,7 @@ func (p *deliveriesPage) fill(q *deliveryQuery, found *switchboard.Page[client.D
 	}
 }
 
-// The kinds of nothing that a list may show.
+// The kinds of an empty list.
 const (
 	kindNoneYet  = "none"
 	kindNoMatch  = "match"
@@ -162,7 +162,7 @@ func noEventsYet() *emptyState {
 	}
 }
 
-// wider is the same list over the next longer period.
+// wider leads to the same list over the next longer period.
 func (q *deliveryQuery) wider() filterChip {
 	next, found := nextPeriod(q.period())
 	if !found {
@@ -173,7 +173,7 @@ func (q *deliveryQuery) wider() filterChip {
 	return filterChip{"look in " + next.Label, linkDeliveryList(longer)}
 }
 
-// tick lets the rows be ticked, and offers to act on them or on all that match.
+// tick makes the rows selectable, and offers to act on them or on all matches.
 func (p *deliveriesPage) tick(f switchboard.DeliveryFilter) {
 	p.ActOnAll = linkSelectionPlan("", selectionOf(f))
 	for i := range p.Rows {
@@ -181,8 +181,8 @@ func (p *deliveriesPage) tick(f switchboard.DeliveryFilter) {
 	}
 }
 
-// readAgain reads the rows that a person sees, whatever has become of them, and counts those that are
-// newer. So no row comes or moves while somebody reads.
+// readAgain reads the shown rows in their current state, and counts newer deliveries. So no row
+// appears or moves while somebody reads.
 func (p *deliveriesPage) readAgain(ctx context.Context, v *visit, q *deliveryQuery) error {
 	if len(q.shown) > 0 {
 		found, err := v.api.ListDeliveries(ctx, switchboard.DeliveryFilter{IDs: q.shown}, switchboard.PageRequest{Limit: switchboard.MaxPage})
@@ -207,7 +207,7 @@ func (p *deliveriesPage) readAgain(ctx context.Context, v *visit, q *deliveryQue
 	return err
 }
 
-// queryFaults are the faults of a query that the API found; nil: the error is another.
+// queryFaults returns the faults of a query that the API found; nil: another error.
 func queryFaults(err error) []fieldFault {
 	problem, ok := errors.AsType[*client.Error](err)
 	if !ok || problem.Status != http.StatusUnprocessableEntity || problem.Field == "" {
@@ -216,16 +216,16 @@ func queryFaults(err error) []fieldFault {
 	return []fieldFault{{strings.TrimPrefix(problem.Field, "filter."), problem.Detail}}
 }
 
-// deliveryForm is the form of the list: what it offers, and what is typed or ticked.
+// deliveryForm is the form of the list: what it offers, and what is typed or selected.
 type deliveryForm struct {
 	Text     map[string]string
 	States   []option
 	Failures []option
 	Periods  []option
-	Default  string // what is meant if no period is chosen
+	Default  string // the period if none is chosen
 	Stuck    bool
 	IDs      []string
-	Set      int // how many conditions are set
+	Set      int // number of conditions that are set
 }
 
 // option is a value that a form offers.
@@ -234,7 +234,7 @@ type option struct {
 	Chosen       bool
 }
 
-// deliveryFormOf is the form for a query, with what was typed.
+// deliveryFormOf returns the form for a query, with the typed values.
 func deliveryFormOf(values map[string][]string, q *deliveryQuery) deliveryForm {
 	form := deliveryForm{Text: map[string]string{}, Stuck: q.filter.Stuck, IDs: q.filter.IDs}
 	for _, name := range []string{"tenant", "subscription", "event", "event_type", "status_code", "host", "after", "before", "text"} {
@@ -251,10 +251,10 @@ func deliveryFormOf(values map[string][]string, q *deliveryQuery) deliveryForm {
 	return form
 }
 
-// facetsView are the most frequent values among the newest that match.
+// facetsView shows the most frequent values in the newest matches.
 type facetsView struct {
 	Known  bool               // false: they could not be counted in time
-	Among  *switchboard.Count // how many were looked at
+	Among  *switchboard.Count // number of deliveries that were counted
 	Groups []facetGroup
 }
 
@@ -263,7 +263,7 @@ type facetGroup struct {
 	Values []facetLink
 }
 
-// facetLink is a value, with the list that it narrows to.
+// facetLink is a value, with a link to the list that it narrows to.
 type facetLink struct {
 	Text, Link string
 	Count      int
@@ -285,7 +285,8 @@ func (p *deliveriesPage) countFacets(ctx context.Context, v *visit, q *deliveryQ
 	return nil
 }
 
-// facetsOf makes links of the values. A facet with one value would narrow nothing.
+// facetsOf turns the values into links. It omits a facet with one value, which would narrow
+// nothing.
 func facetsOf(q *deliveryQuery, found *client.Facets, by []switchboard.Facet) *facetsView {
 	view := &facetsView{Known: found.Matches != nil}
 	if !view.Known {

@@ -9,20 +9,20 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// deliveryQuery is what the list of deliveries is asked for.
+// deliveryQuery is a query for the list of deliveries.
 type deliveryQuery struct {
-	filter switchboard.DeliveryFilter // After and Before only as far as the query names them
-	last   string                     // the period that the query names; see period
-	tenant string                     // of the caller; empty: it sees several
+	filter switchboard.DeliveryFilter // After and Before only if the query names them
+	last   string                     // the period if the query names it; see period
+	tenant string                     // of the caller; empty: the caller sees several
 	cursor string
 
-	// Of the page's own parts, not of links to it.
-	shown []string  // the rows that are shown, to be read again
-	newer time.Time // those accepted since are newer than what is shown
-	facet bool      // the values are counted with the page, as where there is no JavaScript
+	// For the page's own parts, not for links to it.
+	shown []string  // the rows that are shown and will be read again
+	newer time.Time // deliveries accepted after this are newer than what is shown
+	facet bool      // the values are counted with the page, for example without JavaScript
 }
 
-// readDeliveryQuery reads a query, for a caller of that tenant.
+// readDeliveryQuery parses a query of a caller from that tenant.
 func readDeliveryQuery(r *queryReader, tenant string) deliveryQuery {
 	f := switchboard.DeliveryFilter{
 		IDs: r.list("id"), Tenant: r.text("tenant"), Subscription: r.text("subscription"), Event: r.text("event"), EventType: r.text("event_type"),
@@ -35,8 +35,8 @@ func readDeliveryQuery(r *queryReader, tenant string) deliveryQuery {
 	return deliveryQuery{filter: f, last: r.last(), tenant: tenant, cursor: r.text("cursor"), shown: r.list("shown"), newer: r.time("newer"), facet: r.flag("facets")}
 }
 
-// period is how far back the list looks; empty: as the query's times say, which say more than a
-// period. Without either it has no end where an index finds what is asked for.
+// period is how far back the list looks. Empty: the query's times say so, which take precedence
+// over a period. Without either, the list has no end if an index serves the query.
 func (q *deliveryQuery) period() string {
 	f := &q.filter
 	switch {
@@ -53,21 +53,21 @@ func (q *deliveryQuery) period() string {
 	return lastDefault
 }
 
-// asked is the filter of the API's list, whose period begins at a time.
+// asked returns the filter for the API's list, with the beginning of the period as a time.
 func (q *deliveryQuery) asked(now time.Time) switchboard.DeliveryFilter {
 	f := q.filter
 	f.After = begins(f.After, q.period(), now)
 	return f
 }
 
-// absolute is the same query with times in the place of a period, so that it shows the same later.
+// absolute returns the same query with times instead of a period, so that it shows the same later.
 func (q *deliveryQuery) absolute(now time.Time) deliveryQuery {
 	out := deliveryQuery{filter: q.asked(now), tenant: q.tenant, cursor: q.cursor}
 	out.filter.Before = untilNow(out.filter.Before, now)
 	return out
 }
 
-// values writes the query. It is read as the same one.
+// values writes the query in the form that readDeliveryQuery parses.
 func (q *deliveryQuery) values() url.Values {
 	selection := selectionOf(q.filter)
 	values := selectionValues(&selection)
@@ -80,7 +80,7 @@ func (q *deliveryQuery) values() url.Values {
 	return values
 }
 
-// chips are the conditions of the query, each of which can be removed.
+// chips returns the conditions of the query, each of which can be removed.
 func (q *deliveryQuery) chips() []filterChip {
 	var chips []filterChip
 	values := q.values()
@@ -94,7 +94,7 @@ func (q *deliveryQuery) chips() []filterChip {
 	return chips
 }
 
-// conditionText is a condition in words, as "state: failed".
+// conditionText writes a condition in words, such as "state: failed".
 func conditionText(name, value string) string {
 	switch name {
 	case "id":
@@ -110,7 +110,7 @@ func (q *deliveryQuery) first() deliveryQuery {
 	return deliveryQuery{filter: q.filter, last: q.last, tenant: q.tenant}
 }
 
-// remove takes one condition away.
+// remove removes one condition.
 func (q *deliveryQuery) remove(name string, i int) {
 	f := &q.filter
 	switch name {
@@ -143,7 +143,8 @@ func (q *deliveryQuery) remove(name string, i int) {
 	}
 }
 
-// with is the first page of the query narrowed to a value of a facet, which has the name of a filter.
+// with returns the first page of the query narrowed to a value of a facet. Facets have the names of
+// filters.
 func (q *deliveryQuery) with(facet switchboard.Facet, value string) deliveryQuery {
 	out := q.first()
 	f := &out.filter

@@ -33,74 +33,74 @@ func (c *Console) deliveryRoutes() []route {
 	}
 }
 
-// liveSeconds is how often the page of an open delivery asks for what is new.
+// liveSeconds is the interval at which the page of an open delivery updates itself.
 const liveSeconds = 2
 
-// deliveryPage is a delivery as its page shows it.
+// deliveryPage is the page of a delivery.
 type deliveryPage struct {
 	client.Delivery
 	Diagnosis    client.Diagnosis
 	Next         nextLine
-	Side         string // who can end it, in words; empty: nothing is wrong
-	Live         int    // how often it asks for itself, in seconds; 0: it has ended
+	Side         string // who can end the failure, in words; empty: nothing is wrong
+	Live         int    // interval of its updates in seconds; 0: the delivery has ended
 	List         string
 	Alike        alikeLink
 	Buttons      []actionButton
-	Temporal     string // empty: there is no link
+	Temporal     string // empty: no link
 	Timeline     []timelineEntry
-	Older        int    // so many attempts are older than those in it
+	Older        int    // number of attempts older than those in the timeline
 	OlderLink    string // the timeline with all of them
 	Facts        []fact
 	Subscription *subscriptionFacts
-	Endpoint     *subscriptionRow // how sending to it goes; nil: it is not read anew
+	Endpoint     *subscriptionRow // how sending to it goes; nil: not read again
 	Copies       []resendLink
 	Original     *resendLink
 	Tickets      []ticket
-	Related      *relatedDeliveries // nil: they are not read anew
+	Related      *relatedDeliveries // nil: not read again
 }
 
-// nextLine is what follows, with each of its causes once.
+// nextLine says what follows, and names each cause once.
 type nextLine struct {
-	Text   string    // the beginning of a sentence that its time ends, or a whole one
+	Text   string    // a whole sentence, or its beginning if it ends with a time
 	At     time.Time // zero: the text is a whole sentence
 	Causes []string
 }
 
-// fact is something that is known of a delivery.
+// fact is a known property of a delivery.
 type fact struct {
 	Name string
 	Text string
-	At   any // a time in place of the text; nil: it is none
+	At   any // a time instead of the text; nil: none
 	Link string
 }
 
-// alikeLink leads to the other deliveries that fail alike.
+// alikeLink leads to the other deliveries with the same failure.
 type alikeLink struct {
-	Text    string // empty: there are none
+	Text    string // empty: none
 	Address string
 }
 
-// subscriptionFacts are what the page says of the subscription.
+// subscriptionFacts is what the page says about the subscription.
 type subscriptionFacts struct {
 	Name    string
-	Address string // empty: it is deleted
+	Address string // empty: deleted
 	State   string
 	Version int
-	Matched string // the pattern that takes the event; empty: none does by now
+	Matched string // the pattern that matches the event; empty: no current one does
 	URL     string
-	Breaker string // in words; empty: it is closed
+	Breaker string // in words; empty: closed
 	Policy  string
 }
 
-// resendLink is another delivery of a resend.
+// resendLink leads to the original or to a copy of a resend.
 type resendLink struct {
 	ID      string
 	Address string
 	Changes string // the page that compares the two
-	Changed string // what was changed, in words
+	Changed string // the changes in words
 }
 
-// relatedDeliveries are those of the same event, and of events with the same key.
+// relatedDeliveries are deliveries of the same event, and of events with the same key.
 type relatedDeliveries struct {
 	Event     []relatedDelivery
 	EventLink string
@@ -117,7 +117,7 @@ type relatedDelivery struct {
 	At      any
 }
 
-// delivery shows a delivery. A poll reads it and its subscription alone.
+// delivery shows a delivery. For an update it only reads the delivery and its subscription.
 func (c *Console) delivery(v *visit) (answer, error) {
 	if err := v.checkQuery(attemptsParameter); err != nil {
 		return answer{}, err
@@ -144,14 +144,14 @@ func (c *Console) delivery(v *visit) (answer, error) {
 	return page("delivery", "Delivery "+short(d.ID), shown), nil
 }
 
-// subscriptionOf is the subscription of a delivery as it is now; nil: it is deleted.
+// subscriptionOf returns the current subscription of a delivery; nil: it is deleted.
 func (v *visit) subscriptionOf(d *client.Delivery) (*client.Subscription, error) {
 	if d.Subscription == nil || d.Subscription.Deleted {
 		return nil, nil
 	}
 	sub, err := v.api.GetSubscription(v.request.Context(), d.SubscriptionID)
 	switch {
-	case switchboard.CodeOf(err) == switchboard.CodeNotFound: // it was deleted just now
+	case switchboard.CodeOf(err) == switchboard.CodeNotFound: // it has just been deleted
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -159,8 +159,8 @@ func (v *visit) subscriptionOf(d *client.Delivery) (*client.Subscription, error)
 	return &sub, nil
 }
 
-// endpointOf is how sending to the subscription goes; nil: it is deleted, or that could not be read, which
-// is no reason to fail.
+// endpointOf says how sending to the subscription goes. nil: the subscription is deleted or could
+// not be read; the page is still shown.
 func (v *visit) endpointOf(sub *client.Subscription) *subscriptionRow {
 	if sub == nil {
 		return nil
@@ -173,10 +173,12 @@ func (v *visit) endpointOf(sub *client.Subscription) *subscriptionRow {
 	return &row
 }
 
-// maxRelated is how many other deliveries of an event, and on each side of one of its key, are shown.
+// maxRelated is how many other deliveries of an event are shown, and how many on each side of an
+// event of the same key.
 const maxRelated = 20
 
-// relatedTo are the deliveries beside it, all asked for at a time. They are no reason to fail.
+// relatedTo returns related deliveries, all requested at once. If they cannot be read, the page is
+// still shown.
 func (v *visit) relatedTo(d *client.Delivery) *relatedDeliveries {
 	related := &relatedDeliveries{EventLink: linkEvent(d.EventID, d.Tenant)}
 	ctx := v.request.Context()
@@ -206,17 +208,19 @@ func (v *visit) relatedTo(d *client.Delivery) *relatedDeliveries {
 	return related
 }
 
-// nearEvents is how many events of the same key are looked at after the delivery's, and before it.
+// nearEvents is how many events of the same key are searched after the delivery's event, and before
+// it.
 const nearEvents = 3
 
-// eventsAround are the nearest of the later and of the earlier events, newest first, without its own.
+// eventsAround returns the nearest later and earlier events, newest first, without the delivery's
+// own.
 func eventsAround(d *client.Delivery, later, earlier []client.Event) []client.Event {
 	isOwn := func(e client.Event) bool { return e.ID == d.EventID }
 	later, earlier = slices.DeleteFunc(later, isOwn), slices.DeleteFunc(earlier, isOwn)
 	return slices.Concat(later[max(0, len(later)-nearEvents):], earlier[:min(len(earlier), nearEvents)])
 }
 
-// othersOfEvent are the other deliveries of the same event.
+// othersOfEvent returns the other deliveries of the same event.
 func othersOfEvent(d *client.Delivery, found []client.Delivery) []relatedDelivery {
 	var others []relatedDelivery
 	for i := range found {
@@ -231,7 +235,7 @@ func othersOfEvent(d *client.Delivery, found []client.Delivery) []relatedDeliver
 	return others
 }
 
-// othersOfKey are the deliveries to the same subscription of events with the same key.
+// othersOfKey returns the deliveries to the same subscription of events with the same key.
 func othersOfKey(d *client.Delivery, events []client.Event) []relatedDelivery {
 	var others []relatedDelivery
 	for i := range events {

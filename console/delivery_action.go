@@ -19,15 +19,15 @@ type actionPage struct {
 	Delivery client.Delivery
 	Back     string
 	Words    actionWords
-	WhyNot   string // why it cannot be done; empty: it can
-	Expect   string // how the delivery stood when the form was made
-	Moved    string // how it has moved meanwhile; empty: it has not
+	WhyNot   string // why it is not possible; empty: it is possible
+	Expect   string // the delivery's state when the form was made
+	Moved    string // how the delivery has changed since; empty: not at all
 	Faults   []fieldFault
 	Reason   reasonField
-	Later    *retryLater // of a retry
+	Later    *retryLater // only for a retry
 }
 
-// retryLater is when a retry is made.
+// retryLater is the time of a retry.
 type retryLater struct {
 	Choices []choice
 	Date    string // typed, in UTC
@@ -88,7 +88,7 @@ func (v *visit) showAction(form *actionPage, status int) answer {
 	return page("delivery_action", form.Words.Title+" "+short(form.Delivery.ID), form).status(status)
 }
 
-// actionPageOf is the empty form for the delivery as it is now.
+// actionPageOf returns the empty form for the delivery in its current state.
 func (v *visit) actionPageOf(kind switchboard.ActionKind) (*actionPage, error) {
 	d, err := v.api.GetDelivery(v.request.Context(), v.path("id"))
 	if err != nil {
@@ -103,7 +103,7 @@ func (v *visit) actionPageOf(kind switchboard.ActionKind) (*actionPage, error) {
 	return form, nil
 }
 
-// whyNot is why the action cannot be done; empty: it can.
+// whyNot says why the action is not possible; empty: it is possible.
 func whyNot(d *client.Delivery, kind switchboard.ActionKind) string {
 	for _, offered := range d.Available {
 		if offered.Action == kind && !offered.Allowed {
@@ -122,7 +122,7 @@ func retryLaterOf(chosen, date string) *retryLater {
 	return later
 }
 
-// actOnDelivery does it, and leads back to the delivery.
+// actOnDelivery performs the action, and leads back to the delivery.
 func (c *Console) actOnDelivery(kind switchboard.ActionKind) handler {
 	return func(v *visit) (answer, error) {
 		id, form := v.path("id"), v.request.PostFormValue
@@ -137,8 +137,9 @@ func (c *Console) actOnDelivery(kind switchboard.ActionKind) handler {
 		var err error
 		if len(faults) == 0 {
 			err = v.act(v.request.Context(), id, kind, retry)
-			// The same form, sent again, has the same key. That it asks for another date of its retry than it did
-			// at first means that it has been carried out: "in 15 minutes" is later by then.
+			// The same form has the same key when it is sent again. If it then requests another
+			// retry date than at first, the action has already been performed: "in 15 minutes" has
+			// become later.
 			if err == nil || switchboard.CodeOf(err) == switchboard.CodeKeyReused {
 				return redirect(linkDelivery(id)), nil
 			}
@@ -161,8 +162,8 @@ func (v *visit) act(ctx context.Context, id string, kind switchboard.ActionKind,
 	return err
 }
 
-// actionAgain shows the form with what was typed, and what is wrong with it, or how the delivery has
-// moved meanwhile. Any other error is a page of its own.
+// actionAgain shows the form with the typed values, and what is wrong with them or how the delivery
+// has changed since. Any other error is an error page.
 func (v *visit) actionAgain(kind switchboard.ActionKind, faults []fieldFault, refused error) (answer, error) {
 	faults, moved, status := againOf(faults, refused)
 	if status == 0 {
@@ -180,7 +181,7 @@ func (v *visit) actionAgain(kind switchboard.ActionKind, faults []fieldFault, re
 	return v.showAction(form, status), nil
 }
 
-// againOf says how a form is shown again after a refusal; a status of 0: it is not.
+// againOf says how a form is shown again after a refusal; status 0: it is not.
 func againOf(faults []fieldFault, refused error) (all []fieldFault, moved string, status int) {
 	if len(faults) > 0 {
 		return faults, "", http.StatusUnprocessableEntity
@@ -197,7 +198,7 @@ func againOf(faults []fieldFault, refused error) (all []fieldFault, moved string
 	return nil, "", 0
 }
 
-// faultOf is what is wrong with a field; empty: nothing is.
+// faultOf returns what is wrong with a field; empty: nothing.
 func faultOf(faults []fieldFault, field string) string {
 	for _, f := range faults {
 		if f.Field == field {
@@ -207,13 +208,13 @@ func faultOf(faults []fieldFault, field string) string {
 	return ""
 }
 
-// The lengths of a reason. The greatest is the API's; the least keeps people from typing a dot.
+// The lengths of a reason. The maximum is the API's; the minimum stops people from typing a dot.
 const (
 	minReason = 3
 	maxReason = 500
 )
 
-// actOf is what was typed of an action, with what is wrong with it.
+// actOf returns the typed values of an action, and what is wrong with them.
 func actOf(reason, expect string) (act client.Act, faults []fieldFault) {
 	act.Reason = strings.TrimSpace(reason)
 	if n := utf8.RuneCountInString(act.Reason); n < minReason || n > maxReason {
@@ -227,7 +228,7 @@ func actOf(reason, expect string) (act client.Act, faults []fieldFault) {
 	return act, faults
 }
 
-// expectText is how a delivery stands, as a form keeps it: state.run.attempts.
+// expectText writes the state of a delivery for a form: state.run.attempts.
 func expectText(d *client.Delivery) string {
 	return fmt.Sprintf("%s.%d.%d", d.State, d.Generation, d.AttemptsMade)
 }
@@ -245,8 +246,7 @@ func parseExpect(text string) (*client.Expectation, error) {
 	return &client.Expectation{State: switchboard.State(parts[0]), Generation: generation, Attempts: &attempts}, err
 }
 
-// retryAt is when a retry is to be made: at the date that was typed, or after the time that was
-// chosen; nil: now.
+// retryAt returns the time of a retry: the typed date, or the chosen delay from now; nil: now.
 func retryAt(in, date string, now time.Time) (*time.Time, *fieldFault) {
 	if date != "" {
 		for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04"} {

@@ -14,12 +14,12 @@ import (
 type deliveryRow struct {
 	ID, EventType, Tenant, Host string
 	State                       switchboard.State
-	Why                         string // in a few words; empty where the state says all
+	Why                         string // in a few words; empty if the state says everything
 	Next                        string // what follows, in words; empty: NextAt says it
 	NextAt                      *time.Time
 	Attempts                    int
 	Accepted                    time.Time
-	Tick                        bool // it can be ticked
+	Tick                        bool // it can be selected
 }
 
 func deliveryRows(deliveries []client.Delivery) []deliveryRow {
@@ -37,7 +37,7 @@ func deliveryRows(deliveries []client.Delivery) []deliveryRow {
 	return rows
 }
 
-// reasonWords is a reason of the API as people read it: http_503 is "503 service unavailable".
+// reasonWords writes a reason of the API in words: http_503 is "503 service unavailable".
 func reasonWords(reason string) string {
 	if code, isCode := strings.CutPrefix(reason, "http_"); isCode {
 		if n, err := strconv.Atoi(code); err == nil {
@@ -52,7 +52,7 @@ func reasonWords(reason string) string {
 	return word
 }
 
-// nextWords is what follows for a delivery that has no date for its next attempt.
+// nextWords says what follows for a delivery without a date of its next attempt.
 func nextWords(d *client.Delivery) string {
 	switch {
 	case d.State.HasNextAttempt():

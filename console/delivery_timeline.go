@@ -13,27 +13,27 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// timelineEntry is one thing that happened to a delivery, or will.
+// timelineEntry is one thing that happened to a delivery, or will happen.
 type timelineEntry struct {
-	ID      string // of the element; empty: nothing leads to it
+	ID      string // of the element; empty: no link leads to it
 	Icon    string
 	Colour  string
 	At      time.Time
 	Text    string
 	Detail  string
-	Reason  string // in the words of who did it
+	Reason  string // in the words of the person
 	Attempt *attemptView
 	Planned bool
-	Later   time.Time // of a planned attempt: about when the last of those after it is made; zero: none is
+	Later   time.Time // for a planned attempt: approximate time of the last attempt after it; zero: none
 }
 
 // attemptView is an attempt in the timeline.
 type attemptView struct {
 	Number   int
-	Result   string // as 503 Service Unavailable, or connect timeout
+	Result   string // such as 503 Service Unavailable, or connect timeout
 	Duration string
 	Facts    string
-	Response *responseView // of the newest; others are loaded when they are opened
+	Response *responseView // of the newest attempt; others are loaded when they are opened
 	Answered bool
 	Sent     bool // something was sent
 
@@ -41,12 +41,12 @@ type attemptView struct {
 	RequestLink  string
 }
 
-// responseView is what a receiver answered.
+// responseView is a receiver's answer.
 type responseView struct {
 	Status    string
 	Headers   []headerLine
 	Body      bodyView
-	Truncated bool // the receiver's was longer than what is kept
+	Truncated bool // the answer was longer than the stored part
 }
 
 type headerLine struct{ Name, Value string }
@@ -59,17 +59,18 @@ func headerLines(headers map[string]string) []headerLine {
 	return lines
 }
 
-// attemptsParameter asks for all attempts of a delivery in its timeline.
+// attemptsParameter requests all attempts of a delivery in its timeline.
 const (
 	attemptsParameter = "attempts"
 	allAttempts       = "all"
 )
 
-// shownAttempts is how many attempts a timeline has, the newest: a page is to have 80 kB at most.
+// shownAttempts is how many of the newest attempts a timeline has, because a page should not exceed
+// 80 kB.
 const shownAttempts = 30
 
-// timelineOf is what happened, newest first, after what is planned. Unless everything is asked for, it
-// ends with the oldest attempt that is shown; so many attempts are older.
+// timelineOf returns what happened, newest first, after what is planned. Unless everything is
+// requested, it ends with the oldest shown attempt, and also returns the number of older attempts.
 func timelineOf(d *client.Delivery, sub *client.Subscription, everything bool) (happened []timelineEntry, older int) {
 	happened = []timelineEntry{{Icon: "pending", Colour: "pending", At: d.CreatedAt, Text: "accepted"}}
 	for i := range d.Attempts {
@@ -123,7 +124,7 @@ func attemptEntry(deliveryID string, a *client.Attempt, newest bool) timelineEnt
 	return e
 }
 
-// resultOf is how an attempt ended, in a word or two.
+// resultOf says in a word or two how an attempt ended.
 func resultOf(a *client.Attempt) string {
 	if a.StatusCode != nil {
 		return strings.TrimSpace(fmt.Sprintf("%d %s", *a.StatusCode, http.StatusText(*a.StatusCode)))
@@ -147,7 +148,7 @@ func actionEntry(a *client.Action) timelineEntry {
 	return timelineEntry{Icon: "operator", Colour: "held", At: a.At, Text: who + " " + doneInWords(a.Action), Reason: a.Reason}
 }
 
-// doneInWords is what somebody did, as a sentence goes on after their name.
+// doneInWords says what somebody did, as the continuation of a sentence after their name.
 func doneInWords(kind switchboard.ActionKind) string {
 	switch kind {
 	case switchboard.ActionRetry:
@@ -168,7 +169,7 @@ func doneInWords(kind switchboard.ActionKind) string {
 	return string(kind)
 }
 
-// plannedEntry is the next attempt, with those that may follow it; false: none has a date.
+// plannedEntry returns the next attempt and those that may follow it; false: none has a date.
 func plannedEntry(d *client.Delivery, sub *client.Subscription) (timelineEntry, bool) {
 	if d.Diagnosis == nil || d.Diagnosis.Next.At == nil {
 		return timelineEntry{}, false
@@ -181,8 +182,8 @@ func plannedEntry(d *client.Delivery, sub *client.Subscription) (timelineEntry, 
 	return e, true
 }
 
-// laterAttempts is how many attempts may follow the next one, and about when the last is made if all
-// of them fail: neither spread, load nor Retry-After is known yet.
+// laterAttempts returns how many attempts may follow the next one, and the approximate time of the
+// last if all of them fail. Spread, load and Retry-After are not known yet.
 func laterAttempts(next *client.NextStep, sub *client.Subscription) (more int, last time.Time) {
 	if sub == nil || next.At == nil {
 		return 0, time.Time{}

@@ -10,15 +10,15 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// looker is who looks at a delivery, when, and by which address.
+// looker is the person who views a delivery, with the time and the address.
 type looker struct {
 	switchboard.Session
-	link       string // of the page, as it is pasted into a ticket
+	link       string // of the page, in the form for a ticket
 	now        time.Time
-	everything bool // all attempts are shown, and not the newest alone
+	everything bool // all attempts are shown, not only the newest
 }
 
-// deliveryPageOf is a function of its arguments alone. A nil subscription is deleted.
+// deliveryPageOf depends only on its arguments. A nil subscription means a deleted one.
 func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) deliveryPage {
 	p := deliveryPage{Delivery: *d, List: linkDeliveries(switchboard.DeliveryFilter{}, "")}
 	if d.Diagnosis != nil {
@@ -48,8 +48,8 @@ func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) del
 	return p
 }
 
-// nextOf begins the sentence about a date of its own, since the API's names every cause of the date too.
-// Causes that the sentences of the diagnosis name are not listed again.
+// nextOf writes its own beginning of the sentence about a date, because the API's sentence also
+// names every cause. It does not repeat causes that the diagnosis names.
 func nextOf(d *client.Diagnosis, now time.Time) nextLine {
 	next, said := nextLine{Text: d.Next.Text}, d.Why
 	if d.Next.At == nil {
@@ -71,7 +71,7 @@ func nextOf(d *client.Diagnosis, now time.Time) nextLine {
 
 func orNothing(changed string) string { return cmp.Or(changed, "nothing") }
 
-// sideInWords says who can end it.
+// sideInWords says who can end the failure.
 func sideInWords(side switchboard.Side) string {
 	switch side {
 	case switchboard.SideReceiver:
@@ -104,7 +104,7 @@ func alikeOf(d *client.Delivery) alikeLink {
 	return alikeLink{text, linkDeliveries(filter, "all")}
 }
 
-// deliveryButtons are what may be done to it. Whom a portal link brought may retry.
+// deliveryButtons are the possible actions. People from a portal link may retry.
 func deliveryButtons(d *client.Delivery, portal bool) []actionButton {
 	var buttons []actionButton
 	for _, offered := range d.Available {
@@ -119,7 +119,7 @@ func deliveryButtons(d *client.Delivery, portal bool) []actionButton {
 	return buttons
 }
 
-// factsOf are those beside the timeline.
+// factsOf returns the facts next to the timeline.
 func factsOf(d *client.Delivery) []fact {
 	facts := []fact{{Name: "Accepted", At: d.CreatedAt}}
 	add := func(name string, at *time.Time) {
@@ -153,7 +153,7 @@ func factsOf(d *client.Delivery) []fact {
 	return facts
 }
 
-// subscriptionFactsOf are what is known of the subscription; nil: it was erased.
+// subscriptionFactsOf returns the known facts of the subscription; nil: it was erased.
 func subscriptionFactsOf(d *client.Delivery, sub *client.Subscription) *subscriptionFacts {
 	if d.Subscription == nil {
 		return nil

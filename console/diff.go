@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// difference is one thing in which two requests differ.
+// difference is one difference between two requests.
 type difference struct {
-	Path string // as url, headers.X-Replay, body.ticket.id or line 3
+	Path string // such as url, headers.X-Replay, body.ticket.id or line 3
 	Old  string
 	New  string
 	Kind string // added, removed or changed
 }
 
 const (
-	// maxDifferences is how many are listed: who wants more of them compares files.
+	// maxDifferences limits the listed differences. People who want more compare files.
 	maxDifferences = 200
-	// longestValue is how many characters are shown of a value that differs.
+	// longestValue is how many characters of a different value are shown.
 	longestValue = 300
-	// maxDiffCells bounds the table in which lines are compared: 4 million take some 10 ms.
+	// maxDiffCells limits the table for comparing lines: 4 million cells take about 10 ms.
 	maxDiffCells = 4 << 20
 )
 
@@ -64,7 +64,7 @@ func (d *jsonDiff) add(one difference) {
 	}
 }
 
-// compare goes through two values of the same place.
+// compare compares two values at the same place.
 func (d *jsonDiff) compare(path string, left, right any) {
 	switch l := left.(type) {
 	case map[string]any:
@@ -118,7 +118,7 @@ func (d *jsonDiff) elements(path string, left, right []any) {
 	}
 }
 
-// compact is a value in one line, as it is written in JSON.
+// compact writes a value as JSON in one line.
 func compact(value any) string {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -136,8 +136,8 @@ func clip(text string) string {
 	return text
 }
 
-// diffLines compares texts line by line: what is common to both in the same order stays, the rest is
-// removed or added.
+// diffLines compares texts line by line. Lines that are common to both in the same order stay, the
+// others are removed or added.
 func diffLines(before, after string) []difference {
 	left, right := strings.Split(before, "\n"), strings.Split(after, "\n")
 	start := 0
@@ -154,7 +154,7 @@ func diffLines(before, after string) []difference {
 	return d.found
 }
 
-// lineDiff compares the lines between what two texts begin and end with alike.
+// lineDiff compares the lines between the common beginning and the common end of two texts.
 type lineDiff struct {
 	left, right []string
 	first       int // number of the first of these lines
@@ -186,8 +186,8 @@ func (l *lineDiff) walk() {
 	}
 }
 
-// commonLengths has, for each pair of lines, how many lines the rests have in common; nil: there are
-// too many lines for that.
+// commonLengths returns, for each pair of lines, how many lines the rests have in common; nil:
+// there are too many lines.
 func (l *lineDiff) commonLengths() [][]int32 {
 	if (len(l.left)+1)*(len(l.right)+1) > maxDiffCells {
 		return nil
@@ -208,7 +208,7 @@ func (l *lineDiff) commonLengths() [][]int32 {
 	return common
 }
 
-// diffHeaders compares headers, but those that differ between any two requests.
+// diffHeaders compares headers, except those that differ between any two requests.
 func diffHeaders(before, after map[string]string) []difference {
 	var found []difference
 	names := slices.Concat(slices.Collect(maps.Keys(before)), slices.Collect(maps.Keys(after)))

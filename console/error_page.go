@@ -13,10 +13,10 @@ import (
 
 const errorTemplate = "error"
 
-// retrySeconds is after how long the page about an outage asks again by itself.
+// retrySeconds is after how long the page about an outage reloads itself.
 const retrySeconds = 5
 
-// problem is what failed: a whole page, or a part of one.
+// problem is a failure: of a whole page, or of a part of one.
 type problem struct {
 	Status    int
 	Title     string
@@ -24,11 +24,11 @@ type problem struct {
 	Code      string
 	Field     string
 	RequestID string
-	Search    string // where an id was not found: what to search for
-	Again     bool   // asking again may help
+	Search    string // if an id was not found: what to search for
+	Again     bool   // repeating may help
 }
 
-// problemOf says what failed. What is our fault goes to the log.
+// problemOf describes a failure. Our own faults go to the log.
 func problemOf(v *visit, err error) problem {
 	p := problem{RequestID: requestID(v.request)}
 	if answered, ok := errors.AsType[*client.Error](err); ok {
@@ -39,7 +39,7 @@ func problemOf(v *visit, err error) problem {
 	} else if own, ok := errors.AsType[*switchboard.Error](err); ok && own.Code != switchboard.CodeInternal {
 		p.Status, p.Code, p.Text, p.Field = own.Code.Status(), string(own.Code), own.Message, own.Field
 		if own.Field != "" {
-			p.Text = own.Field + ": " + own.Message // as the API has it
+			p.Text = own.Field + ": " + own.Message // in the API's words
 		}
 	} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		p.Status, p.Code, p.Text = http.StatusServiceUnavailable, string(switchboard.CodeTimeout), "there was no answer in time"
@@ -53,7 +53,8 @@ func problemOf(v *visit, err error) problem {
 	return p
 }
 
-// withoutAddress is the error without the address of the call, whose query is what somebody typed.
+// withoutAddress returns the error without the address of the call, because its query contains what
+// somebody typed.
 func withoutAddress(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
@@ -79,8 +80,8 @@ func titleOf(status int) string {
 	return "Something went wrong"
 }
 
-// errorPage shows what failed. A part of a page is answered with its text alone: the page keeps what
-// it shows, and says from when it is.
+// errorPage shows a failure. For a part of a page, it answers with the text only: the page keeps
+// what it shows, and says how old that is.
 func errorPage(v *visit, err error) answer {
 	p := problemOf(v, err)
 	if v.isPoll() {

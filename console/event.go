@@ -9,26 +9,26 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// eventPage is one event, and what became of it.
+// eventPage shows one event, and what happened to it.
 type eventPage struct {
 	Event client.Event
 	Data  bodyView
-	Key   string // the events with the same key; empty: it has none
+	Key   string // leads to the events with the same key; empty: no key
 
-	Text    string // what explain says of it as a whole
+	Text    string // the explanation of the event as a whole
 	Rows    []explainedRow
-	Hidden  int    // subscriptions that do not take it and are not shown
+	Hidden  int    // number of subscriptions that do not receive it and are not shown
 	All     string // the page with those
 	More    bool   // the tenant has more subscriptions
-	Missing string // why it could not be explained; empty: it is
+	Missing string // why it could not be explained; empty: it could
 }
 
 // explainedRow is a subscription of the event's tenant.
 type explainedRow struct {
 	client.ExplainedSubscription
-	Conditions string          // the event with every condition of this subscription; empty: not for this person
-	Reasons    []client.Reason // every condition, where that was asked for
-	Send       string          // sends the event to this subscription; empty: not for this person
+	Conditions string          // the event with every condition of this subscription; empty: this person may not
+	Reasons    []client.Reason // every condition, if that was requested
+	Send       string          // sends the event to this subscription; empty: this person may not
 }
 
 // event is the page of an event.
@@ -62,10 +62,12 @@ func (c *Console) event(v *visit) (answer, error) {
 	return page("event", e.Type, &data), nil
 }
 
-// shownUntaken is how many subscriptions that got no delivery are shown at first: with 200, the page had 168 kB.
+// shownUntaken is how many subscriptions without a delivery are shown at first: with 200, the page
+// had 168 kB.
 const shownUntaken = 50
 
-// explain makes the rows of what explain says: of all subscriptions that are wanted, and of some others.
+// explain makes the rows of an explanation: of all subscriptions with a delivery, and of some
+// others.
 func (p *eventPage) explain(explained *client.Explanation, s *switchboard.Session, wanted func(*client.ExplainedSubscription) bool) {
 	e, others := &p.Event, 0
 	p.Text, p.More, p.All = explained.Text, explained.More, linkEventAll(e.ID, e.Tenant)
@@ -87,8 +89,8 @@ func (p *eventPage) explain(explained *client.Explanation, s *switchboard.Sessio
 	}
 }
 
-// sendLink is how this person sends an event to a subscription: whoever may start operations replays
-// it, and an integrator, who may not, sends its data again. Empty: they may do neither.
+// sendLink returns how this person sends an event to a subscription. People who may start
+// operations replay it. Integrators, who may not, send its data again. Empty: they may do neither.
 func sendLink(e *client.Event, subscription string, s *switchboard.Session) string {
 	switch {
 	case !e.ErasedAt.IsZero():
@@ -114,7 +116,7 @@ func (p *eventPage) addConditions(ctx context.Context, api *client.Client, subsc
 	return nil
 }
 
-// eventData is the data of an event as a file, as they were posted.
+// eventData returns an event's data as a file, as they were posted.
 func (c *Console) eventData(v *visit) (answer, error) {
 	if err := v.checkQuery("tenant"); err != nil {
 		return answer{}, err
@@ -160,7 +162,7 @@ func (c *Console) eventSendForm(v *visit) (answer, error) {
 	return page("event_send", "Send an event", data), err
 }
 
-// eventSend sends a new event of the same type with the same data to just one subscription.
+// eventSend sends a new event with the same type and data to one subscription.
 func (c *Console) eventSend(v *visit) (answer, error) {
 	data, err := c.readEventSend(v)
 	if err != nil {

@@ -21,11 +21,11 @@ func (c *Console) eventRoutes() []route {
 	}
 }
 
-// eventQuery is what the list of events is asked for.
+// eventQuery is a query for the list of events.
 type eventQuery struct {
-	filter switchboard.EventFilter // After and Before only as far as the query names them
+	filter switchboard.EventFilter // After and Before only if the query names them
 	last   string
-	tenant string // of the caller; empty: it sees several
+	tenant string // of the caller; empty: the caller sees several
 	cursor string
 }
 
@@ -36,7 +36,7 @@ func readEventQuery(r *queryReader, tenant string) eventQuery {
 	}
 }
 
-// period is as that of a [deliveryQuery].
+// period works as for a [deliveryQuery].
 func (q *eventQuery) period() string {
 	f := &q.filter
 	switch {
@@ -65,7 +65,7 @@ func (q *eventQuery) first() eventQuery {
 	return eventQuery{filter: q.filter, last: q.last, tenant: q.tenant}
 }
 
-// permanent is the same list with times in the place of a period.
+// permanent returns the same list with times instead of a period.
 func (q *eventQuery) permanent(now time.Time) string {
 	fixed := eventQuery{filter: q.asked(now), cursor: q.cursor}
 	fixed.filter.Before = untilNow(fixed.filter.Before, now)
@@ -102,7 +102,7 @@ type eventRow struct {
 	Deliveries                  []stateCount
 }
 
-// stateCount is how many deliveries of an event are in a state.
+// stateCount is how many deliveries of an event have a state.
 type stateCount struct {
 	State switchboard.State
 	Count int
@@ -120,7 +120,7 @@ func eventRows(events []client.Event) []eventRow {
 	return rows
 }
 
-// countStates counts deliveries by their states, in the order of states.
+// countStates counts deliveries by state, in the order of states.
 func countStates(deliveries []client.Delivery) []stateCount {
 	var counts []stateCount
 	for _, state := range switchboard.States() {
@@ -139,9 +139,9 @@ func countStates(deliveries []client.Delivery) []stateCount {
 
 // eventsPage is the list of events.
 type eventsPage struct {
-	Form      map[string]string // what is typed
+	Form      map[string]string // the typed values
 	Periods   []option
-	Default   string // what is meant if no period is chosen
+	Default   string // the period if none is chosen
 	Faults    []fieldFault
 	Chips     []filterChip
 	Rows      []eventRow

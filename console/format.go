@@ -15,7 +15,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// functions are what templates may call, beside the links.
+// functions are what templates may call, in addition to the links.
 func functions(files *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": files.path,
@@ -33,7 +33,7 @@ func functions(files *assets) template.FuncMap {
 	}
 }
 
-// path is the address of a file.
+// path returns the address of a file.
 func (a *assets) path(name string) (string, error) {
 	address, known := a.paths[name]
 	if !known {
@@ -42,14 +42,14 @@ func (a *assets) path(name string) (string, error) {
 	return address, nil
 }
 
-// icon is a picture of the sprite. It always stands beside a word that says the same.
+// icon returns a picture from the sprite. A word that says the same is always next to it.
 func (a *assets) icon(name string) (template.HTML, error) {
 	address, err := a.path("icons.svg")
 	return template.HTML(`<svg class="icon" aria-hidden="true"><use href="` + address + `#` + template.HTMLEscapeString(name) + `"></use></svg>`), err //nolint:gosec // escaped
 }
 
-// timeElement is a time, as UTC. console.js shows it in the way that the reader has chosen, which is
-// style unless they have.
+// timeElement shows a time in UTC. console.js shows it in the way that the reader has chosen, or
+// else in the given style.
 func timeElement(v any, style string) template.HTML {
 	at, ok := timeOf(v)
 	if !ok {
@@ -64,25 +64,25 @@ func timeElement(v any, style string) template.HTML {
 	return template.HTML(`<time datetime="` + iso + `" data-time="` + style + `" title="` + iso + `">` + at.Format(layout) + ` UTC</time>`) //nolint:gosec // digits and letters of ours
 }
 
-// ago is a time as lists show it: how long ago it was, or in how long it will be.
+// ago shows a time in lists: how long ago it was, or in how long it will be.
 func ago(v any) template.HTML { return timeElement(v, "relative") }
 
-// clock is a time as details show it: local, and in UTC.
+// clock shows a time in details: local, and in UTC.
 func clock(v any) template.HTML { return timeElement(v, "both") }
 
-// day is a date.
+// day shows a date.
 func day(v any) template.HTML { return timeElement(v, "day") }
 
-// timeInText is a time as the API writes it within its sentences.
+// timeInText is a time in the form that the API writes in its sentences.
 var timeInText = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`)
 
-// withTimes is a text of the API, with each time in it as details show times.
+// withTimes returns a text of the API, with each time in it in the form of details.
 func withTimes(text string) template.HTML {
 	var out strings.Builder
 	end := 0
 	for _, found := range timeInText.FindAllStringIndex(text, -1) {
 		at, err := time.Parse(time.RFC3339, text[found[0]:found[1]])
-		if err != nil { // as the 31st of February
+		if err != nil { // such as the 31st of February
 			continue
 		}
 		out.WriteString(template.HTMLEscapeString(text[end:found[0]]))
@@ -93,7 +93,7 @@ func withTimes(text string) template.HTML {
 	return template.HTML(out.String()) //nolint:gosec // escaped, but for times of ours
 }
 
-// timeOf reports false for no time: zero, or nil.
+// timeOf returns false if there is no time: zero, or nil.
 func timeOf(v any) (time.Time, bool) {
 	switch t := v.(type) {
 	case time.Time:
@@ -106,7 +106,7 @@ func timeOf(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// short is the end of an id: the beginnings are the time, and alike in all rows of a list.
+// short returns the end of an id. The beginning is the time, and looks alike in all rows of a list.
 func short(id string) string {
 	const shown = 8
 	if len(id) <= shown+len("dlv_…") {
@@ -115,14 +115,14 @@ func short(id string) string {
 	return "…" + id[len(id)-shown:]
 }
 
-// look is how a state is shown: an icon, a word and a colour, which never stands alone.
+// look is how a state is shown: an icon, a word and a colour. The colour is never alone.
 type look struct {
 	Icon   string
 	Word   string
 	Colour string
 }
 
-// stateOf is the look of a state of a delivery, a subscription, a breaker or an operation.
+// stateOf returns the look of a state of a delivery, a subscription, a breaker or an operation.
 func stateOf(state any) look {
 	word := fmt.Sprint(state)
 	shown := look{Word: strings.ReplaceAll(word, "_", " ")}
@@ -149,7 +149,7 @@ func stateOf(state any) look {
 	return shown
 }
 
-// sentence begins a text with a capital letter.
+// sentence capitalises the first letter.
 func sentence(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 {
@@ -175,7 +175,7 @@ func count(v any) string {
 	return sign + digits
 }
 
-// counted writes a count that may be a bound: 10,000+.
+// counted writes a count that may be a lower bound: 10,000+.
 func counted(c *switchboard.Count) string {
 	switch {
 	case c == nil:
@@ -186,7 +186,7 @@ func counted(c *switchboard.Count) string {
 	return count(c.Value)
 }
 
-// percent is a share of a whole in per cent, as 98.2. Only all of it is 100.
+// percent writes a share in per cent, such as 98.2. Only all of it is 100.
 func percent(part, whole int64) string {
 	switch {
 	case whole == 0:
@@ -197,7 +197,7 @@ func percent(part, whole int64) string {
 	return strconv.FormatFloat(min(math.Floor(float64(part)/float64(whole)*1000)/10, 99.9), 'f', 1, 64)
 }
 
-// plural is "1 host" or "3 hosts".
+// plural writes "1 host" or "3 hosts".
 func plural(n any, one, many string) string {
 	if text := count(n); text != "1" {
 		return text + " " + many
@@ -205,7 +205,7 @@ func plural(n any, one, many string) string {
 	return "1 " + one
 }
 
-// bytesInWords is a length as 512 bytes, 1.2 kB or 3.4 MB.
+// bytesInWords writes a length such as 512 bytes, 1.2 kB or 3.4 MB.
 func bytesInWords(n int) string {
 	switch {
 	case n < 1000:
@@ -216,7 +216,7 @@ func bytesInWords(n int) string {
 	return strconv.FormatFloat(float64(n)/1_000_000, 'f', 1, 64) + " MB"
 }
 
-// milliseconds is a latency as 210 ms or 2.4 s.
+// milliseconds writes a latency such as 210 ms or 2.4 s.
 func milliseconds(v any) string {
 	n := reflect.ValueOf(v)
 	if !n.CanInt() {
@@ -228,7 +228,7 @@ func milliseconds(v any) string {
 	return count(v) + " ms"
 }
 
-// durationInWords is a time in its two largest units: 2 h 7 min.
+// durationInWords writes a time in its two largest units: 2 h 7 min.
 func durationInWords(d time.Duration) string {
 	if d < 0 {
 		return "-" + durationInWords(-d)
@@ -255,8 +255,9 @@ func durationInWords(d time.Duration) string {
 	return "0 s"
 }
 
-// live are the attributes of an element that keeps itself up to date: every so many seconds console.js
-// asks the page's own address for the block of that name, whose one element has these attributes too.
+// live returns the attributes of an element that updates itself. Every so many seconds, console.js
+// requests the block of that name from the page's address. The block has one element, which has
+// these attributes too.
 func live(name string, seconds int) template.HTMLAttr {
 	name = template.HTMLEscapeString(name)
 	return template.HTMLAttr(fmt.Sprintf(`id="live-%[1]s" data-live="%[2]d" hx-get="?%[3]s=%[1]s" hx-trigger="live" hx-swap="outerMorph"`, name, seconds, partParameter)) //nolint:gosec // escaped

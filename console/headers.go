@@ -7,8 +7,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// setHeaders sets the headers of every answer. The policy lets nothing run and nothing load that is
-// not a file of ours, and nobody frame a page.
+// setHeaders sets the headers of every answer. The policy allows only our own files to run or load,
+// and nobody to frame a page.
 func setHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -19,8 +19,8 @@ func setHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// newCrossOrigin makes the check of what another site's page may have sent. The public address is
-// trusted too: a proxy in front may have changed the host.
+// newCrossOrigin makes the check for requests from other sites' pages. It also trusts the public
+// address, because a proxy in front may have changed the host.
 func newCrossOrigin(publicURL string) (*http.CrossOriginProtection, error) {
 	check := http.NewCrossOriginProtection()
 	if publicURL == "" {
@@ -33,9 +33,9 @@ func newCrossOrigin(publicURL string) (*http.CrossOriginProtection, error) {
 	return check, check.AddTrustedOrigin(u.Scheme + "://" + u.Host)
 }
 
-// checkSender refuses what a page of another site has sent. The check itself lets through what has
-// neither of the headers by which it judges, since that is no browser: nothing but a browser is to
-// use the console.
+// checkSender refuses requests from pages of other sites. The check itself allows requests that
+// have neither of the headers that it uses, because they do not come from a browser. But only
+// browsers may use the console.
 func (c *Console) checkSender(r *http.Request) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil

@@ -9,24 +9,24 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// bodyLimit is how much of a body a page shows; the rest is a download. A browser's tab stays quick
-// with it.
+// bodyLimit is how much of a body a page shows; the rest is a download. It keeps the browser's tab
+// fast.
 const bodyLimit = 64 << 10
 
-// bodyView is a body as a page shows it: its text, or what is said in its place.
+// bodyView is a body on a page: its text, or what replaces it.
 type bodyView struct {
 	Bytes    int    // its whole length
 	Text     string // its beginning
 	Indented bool   // white space was added to the text, and nothing else
 	Cut      bool   // it is longer than the text
-	Binary   bool   // it is no text, and only a download
+	Binary   bool   // it is not text, and can only be downloaded
 
-	Redacted *client.Redacted // whoever looks may not read it
-	Shape    string           // of what is redacted, a line for each value
-	Download string           // address of the whole; empty: there is none
+	Redacted *client.Redacted // the person may not read it
+	Shape    string           // of redacted content, one line per value
+	Download string           // address of the whole body; empty: none
 }
 
-// bodyOf is a body as the API gives it: text, or base64, or what stands in its place.
+// bodyOf returns a body from the API: text, or base64, or what replaces it.
 func bodyOf(text, encoding string, redacted *client.Redacted, download string) bodyView {
 	switch {
 	case redacted != nil:
@@ -41,7 +41,7 @@ func bodyOf(text, encoding string, redacted *client.Redacted, download string) b
 	return v
 }
 
-// bytesOf are the bytes of a body as the API gives it.
+// bytesOf returns the bytes of a body from the API.
 func bytesOf(text, encoding string) []byte {
 	if encoding == "" {
 		return []byte(text)
@@ -53,7 +53,7 @@ func bytesOf(text, encoding string) []byte {
 	return decoded
 }
 
-// shapeText says of JSON what may be said of it to those who may not read it.
+// shapeText describes JSON to people who may not read it.
 func shapeText(parts []client.ShapePart) string {
 	var out strings.Builder
 	for _, part := range parts {
@@ -70,8 +70,8 @@ func shapeText(parts []client.ShapePart) string {
 	return out.String()
 }
 
-// headOf is the beginning of a body. JSON gets a line for each value; its numbers, names and escapes
-// stay as they are.
+// headOf returns the beginning of a body. JSON gets one line per value. Its numbers, names and
+// escapes do not change.
 func headOf(body string) (text string, indented, cut bool) {
 	if !json.Valid([]byte(body)) {
 		text = wholeRunes(body[:min(len(body), bodyLimit)])
@@ -81,8 +81,9 @@ func headOf(body string) (text string, indented, cut bool) {
 	return wholeRunes(head), true, !whole
 }
 
-// indentHead writes a JSON document as json.Indent does, up to that many bytes, and reports whether
-// that was all. json.Indent has no limit: of a megabyte of nested arrays it makes gigabytes.
+// indentHead indents a JSON document as json.Indent does, up to that many bytes, and reports
+// whether that was everything. json.Indent has no limit: it turns a megabyte of nested arrays into
+// gigabytes.
 func indentHead(document string, limit int) (string, bool) {
 	var out []byte
 	depth, inString, escaped, opened := 0, false, false, false

@@ -24,12 +24,12 @@ func (c *Console) keyRoutes() []route {
 	}
 }
 
-// keysPage lists keys, who is signed in, and the portal links.
+// keysPage lists keys, sessions, and portal links.
 type keysPage struct {
 	Keys      []keyRow
 	Pager     pager
 	Sessions  []sessionRow
-	More      bool // there are more sessions than are shown
+	More      bool // there are more sessions than the page shows
 	Links     []linkRow
 	MoreLinks bool
 	Empty     *emptyState
@@ -42,7 +42,7 @@ type keyRow struct {
 
 type sessionRow struct {
 	client.Session
-	Own bool // the one of whoever looks
+	Own bool // the person's own
 }
 
 // linkRow is a portal link.
@@ -52,7 +52,7 @@ type linkRow struct {
 	Audit string // who made it
 }
 
-// shownSessions is how many sessions the page shows, and how many links.
+// shownSessions limits the sessions on the page, and the links.
 const shownSessions = 250
 
 func (c *Console) keys(v *visit) (answer, error) {
@@ -122,23 +122,23 @@ func stateOfKey(k *client.Key, now time.Time) string {
 	return "active"
 }
 
-// newKeyPage is the form of a new key or, once, the key itself.
+// newKeyPage is the form for a new key or, once, the key itself.
 type newKeyPage struct {
 	Name, Tenant, Expires string
 	Role                  switchboard.Role
 	ReadPayload           string // "", "yes" or "no"
 	Roles                 []switchboard.Role
-	Bound                 string // the only tenant that the key may be of; empty: any
+	Bound                 string // the only possible tenant of the key; empty: any
 	Faults                []fieldFault
 	Made                  *client.Key
-	Text                  string // of the key that was made
+	Text                  string // of the new key
 }
 
 func (c *Console) showNewKey(v *visit) (answer, error) {
 	return page("key_create", "New key", newKeyPage{Role: switchboard.RoleViewer, Roles: switchboard.Roles(), Bound: v.session.Caller.Tenant, Tenant: v.session.Caller.Tenant}), nil
 }
 
-// createKey makes a key, and shows its text in the answer, which is stored nowhere.
+// createKey makes a key, and shows its text only in this answer.
 func (c *Console) createKey(v *visit) (answer, error) {
 	form := v.request.PostFormValue
 	shown := newKeyPage{
@@ -156,7 +156,7 @@ func (c *Console) createKey(v *visit) (answer, error) {
 	}
 	if shown.Expires != "" {
 		at, err := time.ParseInLocation("2006-01-02", shown.Expires, time.UTC)
-		if err != nil || at.IsZero() { // the zero time would be a key that does not expire
+		if err != nil || at.IsZero() { // the zero time would make a key that does not expire
 			return again(http.StatusUnprocessableEntity, []fieldFault{{"expires_at", "must be a date such as 2027-01-31"}})
 		}
 		asked.ExpiresAt = at
@@ -172,10 +172,10 @@ func (c *Console) createKey(v *visit) (answer, error) {
 	return page("key_create", "Key "+made.Name, shown).status(http.StatusCreated), nil
 }
 
-// endPage asks for the reason why a key is revoked, or a session ended.
+// endPage asks for the reason for revoking a key or ending a session.
 type endPage struct {
 	Title   string
-	Says    []string // what it means
+	Says    []string // the consequences
 	Address string
 	Button  string
 	Reason  reasonField
@@ -258,8 +258,8 @@ func (c *Console) withdrawLink(v *visit) (answer, error) {
 	return v.end(c.withdrawLinkPage, func(reason string) error { return v.api.WithdrawPortalLink(v.request.Context(), v.path("id"), reason) })
 }
 
-// end ends something for the reason that was given, and leads back to the keys, or shows the form
-// again with what is wrong with the reason.
+// end ends a key, session or link for the given reason and leads back to the keys, or shows the
+// form again with what is wrong with the reason.
 func (v *visit) end(form func(*visit) (endPage, error), do func(reason string) error) (answer, error) {
 	reason := strings.TrimSpace(v.request.PostFormValue("reason"))
 	fault := reasonFault(reason)

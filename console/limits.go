@@ -12,14 +12,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The longest forms that are read: net/http's own limit, which a form with files in it does not have,
+// The maximum lengths of forms: net/http's own limit, which does not apply to a form with files,
 // and what a key and a name need.
 const (
 	maxForm          = 10 << 20
 	maxStrangersForm = 16 << 10
 )
 
-// readPosted reads the form of the request, up to the limit.
+// readPosted parses the request's form, up to the limit.
 func (v *visit) readPosted(limit int) error {
 	r := v.request
 	r.Body = http.MaxBytesReader(v.writer, r.Body, int64(limit))
@@ -38,16 +38,16 @@ func (v *visit) readPosted(limit int) error {
 	return nil
 }
 
-// How many keys and links that are refused may be tried a minute: from one address, and in all
-// (console.md, section 4). Nobody guesses 32 random bytes, but each try costs a lookup.
+// How many refused keys and links may be tried per minute: from one address, and in total
+// (console.md, section 4). Nobody can guess 32 random bytes, but each try costs a lookup.
 const (
 	triesOfOne = 10
 	triesOfAll = 100
 
-	maxAddresses = 10_000 // in memory: of the others the one that tried least recently is forgotten
+	maxAddresses = 10_000 // in memory; the least recently used one is dropped
 )
 
-// tries bounds what strangers may try. It is in the memory of this process.
+// tries limits what strangers may try. It is in the memory of this process.
 type tries struct {
 	all       *rate.Limiter
 	byAddress *lru.Cache[string, *rate.Limiter]
@@ -62,7 +62,7 @@ func perMinute(n int) *rate.Limiter {
 	return rate.NewLimiter(rate.Every(time.Minute/time.Duration(n)), n)
 }
 
-// wait is how long the address has to wait for its next try; 0: it need not.
+// wait returns how long the address must wait for its next try; 0: it need not.
 func (t *tries) wait(address string, now time.Time) time.Duration {
 	longest := untilNext(t.all, now)
 	if own, known := t.byAddress.Get(holderOf(address)); known {
@@ -79,7 +79,7 @@ func untilNext(l *rate.Limiter, now time.Time) time.Duration {
 	return time.Duration(missing / float64(l.Limit()) * float64(time.Second))
 }
 
-// failed notes that what the address tried was refused.
+// failed records that a try of the address was refused.
 func (t *tries) failed(address string, now time.Time) {
 	holder := holderOf(address)
 	fresh := perMinute(triesOfOne)
@@ -91,7 +91,8 @@ func (t *tries) failed(address string, now time.Time) {
 	t.all.AllowN(now, 1)
 }
 
-// holderOf is the address; of IPv6 the network of 64 bits, which one client has as a whole.
+// holderOf returns the address. For IPv6 it is the 64-bit network, because one client has all of
+// it.
 func holderOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Unmap().Is4() {

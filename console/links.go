@@ -9,25 +9,25 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Addresses of pages are written here alone, so that nothing else has to know how to escape them.
+// Addresses of pages are written only here, so that nothing else must know how to escape them.
 
 func linkDelivery(id string) string { return address(nil, "deliveries", id) }
 
-// linkAttempt is the place of an attempt on the page of its delivery.
+// linkAttempt leads to an attempt on the page of its delivery.
 func linkAttempt(id string, number int) string {
 	return linkDelivery(id) + "#attempt-" + strconv.Itoa(number)
 }
 
-// linkDeliveryAction is the form of an action: retry, cancel, hold, release or resend.
+// linkDeliveryAction leads to the form of an action: retry, cancel, hold, release or resend.
 func linkDeliveryAction(id, action string) string { return address(nil, "deliveries", id, action) }
 
-// linkDeliveries is the list with that filter; last says how far back it goes, as 24h, unless the
+// linkDeliveries leads to the list with that filter. last is the period, such as 24h, unless the
 // filter has a time.
 func linkDeliveries(filter switchboard.DeliveryFilter, last string) string {
 	return linkDeliveryList(deliveryQuery{filter: filter, last: last})
 }
 
-// linkPlan is the plan of an action on all deliveries of a list.
+// linkPlan leads to the plan of an action on all deliveries of a list.
 func linkPlan(action switchboard.ActionKind, filter switchboard.DeliveryFilter, last string) string {
 	q := deliveryQuery{filter: filter, last: last}
 	query := q.values()
@@ -45,7 +45,7 @@ func linkEvents(filter switchboard.EventFilter) string {
 
 func linkSubscription(id string) string { return address(nil, "subscriptions", id) }
 
-// linkSubscriptionAction is the form of an action, as edit, test or pause.
+// linkSubscriptionAction leads to the form of an action, such as edit, test or pause.
 func linkSubscriptionAction(id, action string) string {
 	return address(nil, "subscriptions", id, action)
 }
@@ -56,7 +56,7 @@ func linkSubscriptions(tenant, state string) string {
 
 func linkNewSubscription() string { return address(nil, "subscriptions", "new") }
 
-// linkSubscriptionList is a page of the list.
+// linkSubscriptionList leads to a page of the list.
 func linkSubscriptionList(f subscriptionsFilter, cursor string) string {
 	query := f.parameters()
 	if cursor != "" {
@@ -65,7 +65,7 @@ func linkSubscriptionList(f subscriptionsFilter, cursor string) string {
 	return address(query, "subscriptions")
 }
 
-// linkSubscriptionRows are the rows with those ids, for a page that keeps them up to date.
+// linkSubscriptionRows returns the rows with those ids, for a page that updates them.
 func linkSubscriptionRows(f subscriptionsFilter, cursor string, ids []string) string {
 	query := f.parameters()
 	query.Set(shownParameter, strings.Join(ids, ","))
@@ -75,12 +75,12 @@ func linkSubscriptionRows(f subscriptionsFilter, cursor string, ids []string) st
 	return address(query, "subscriptions")
 }
 
-// linkSubscriptionTab is a tab of the page of a subscription; last is how far back its chart goes.
+// linkSubscriptionTab leads to a tab of a subscription's page. last is the period of its chart.
 func linkSubscriptionTab(id, tab, last string) string {
 	return address(parameters("tab", tab, "last", last), "subscriptions", id)
 }
 
-// linkSubscriptionChanges are changes of a subscription from that cursor on.
+// linkSubscriptionChanges leads to changes of a subscription from that cursor on.
 func linkSubscriptionChanges(id, cursor string) string {
 	return address(parameters("tab", "changes", "cursor", cursor), "subscriptions", id)
 }
@@ -89,10 +89,10 @@ func linkCatalogue(platform, text, cursor string) string {
 	return address(parameters("platform", platform, "text", text, "cursor", cursor), "catalogue")
 }
 
-// linkNewEventType leads to the form of the event type that it is asked for.
+// linkNewEventType leads to the form of the requested event type.
 func linkNewEventType() string { return address(nil, "catalogue", "new") }
 
-// linkEventTypeAction is the form that edits an event type, or takes it back.
+// linkEventTypeAction leads to the form that edits or deletes an event type.
 func linkEventTypeAction(platform, name, action string) string {
 	return address(nil, "catalogue", platform, name, action)
 }
@@ -107,10 +107,10 @@ func linkSearch(text string) string { return address(parameters("q", text), "sea
 
 func linkOverview(last string) string { return address(parameters("last", last)) }
 
-// linkSignIn leads to the next page afterwards; empty: to the first.
+// linkSignIn leads to the sign-in, and then to the next page; empty: the first.
 func linkSignIn(next string) string { return address(parameters("next", next), "sign-in") }
 
-// linkEnter is where a portal link leads to.
+// linkEnter is the address of portal links.
 func linkEnter() string { return address(nil, "enter") }
 
 func linkKeys() string { return address(nil, "keys") }
@@ -123,17 +123,17 @@ func linkEndSession(id string) string { return address(nil, "keys", "sessions", 
 
 func linkWithdrawLink(id string) string { return address(nil, "keys", "links", id, "withdraw") }
 
-// linkAudit is the list with that filter.
+// linkAudit leads to the list with that filter.
 func linkAudit(filter switchboard.AuditFilter) string {
 	return address(auditParameters(filter), "audit")
 }
 
-// linkAuditFile is the same as a file.
+// linkAuditFile leads to the same list as a file.
 func linkAuditFile(filter switchboard.AuditFilter) string {
 	return address(auditParameters(filter), "audit", "file")
 }
 
-// auditParameters writes a filter of the audit with the names that the API has for it.
+// auditParameters writes a filter of the audit with the API's names.
 func auditParameters(f switchboard.AuditFilter) url.Values {
 	return parameters("tenant", f.Tenant, "object", f.Object, "actor", f.Actor, "person", f.Person, "verb", string(f.Verb), "kind", string(f.Kind),
 		"after", instant(f.After), "before", instant(f.Before))
@@ -143,7 +143,7 @@ func linkTryIt() string { return address(nil, "try") }
 
 func linkSignOut() string { return address(nil, "sign-out") }
 
-// address is the console's page of that path, each part of which is escaped.
+// address returns the console's address for that path, with each part escaped.
 func address(query url.Values, parts ...string) string {
 	text := Root
 	for _, part := range parts {
@@ -155,7 +155,7 @@ func address(query url.Values, parts ...string) string {
 	return text
 }
 
-// parameters leaves out what is empty.
+// parameters omits empty values.
 func parameters(pairs ...string) url.Values {
 	values := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -166,7 +166,7 @@ func parameters(pairs ...string) url.Values {
 	return values
 }
 
-// instant writes a time as the API reads it; empty: there is none.
+// instant writes a time in the API's format, or "" for the zero time.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -174,7 +174,7 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// linkFailingSubscriptions are those whose endpoints fail.
+// linkFailingSubscriptions leads to the subscriptions whose endpoints fail.
 func linkFailingSubscriptions() string {
 	return address(parameters("failing", "true"), "subscriptions")
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// linkDeliveryList is the list of deliveries that a query asks for.
+// linkDeliveryList leads to the list of deliveries for a query.
 func linkDeliveryList(q deliveryQuery) string { return address(q.values(), "deliveries") }
 
-// linkDeliveryPart is a part of that list, or with an empty name the list, with what only the page's own
-// parts ask for.
+// linkDeliveryPart leads to a part of that list, or to the list if the name is empty, with the
+// parameters that only the page's own parts use.
 func linkDeliveryPart(q deliveryQuery, part string) string {
 	values := q.values()
 	for _, id := range q.shown {
@@ -29,50 +29,51 @@ func linkDeliveryPart(q deliveryQuery, part string) string {
 	return address(values, "deliveries")
 }
 
-// linkEventList is the list of events that a query asks for.
+// linkEventList leads to the list of events for a query.
 func linkEventList(q eventQuery) string { return address(q.values(), "events") }
 
-// linkEventConditions is an event with every condition of one subscription.
+// linkEventConditions leads to an event with every condition of one subscription.
 func linkEventConditions(id, tenant, subscription string) string {
 	return address(parameters("tenant", tenant, "conditions", subscription), "events", id) + "#" + url.PathEscape(subscription)
 }
 
-// linkEventAll is an event with every subscription that it was held against.
+// linkEventAll leads to an event with every subscription that it was matched against.
 func linkEventAll(id, tenant string) string {
 	return address(parameters("tenant", tenant, "all", "true"), "events", id)
 }
 
-// linkEventData is the data of an event as a file.
+// linkEventData leads to the data of an event as a file.
 func linkEventData(id, tenant string) string {
 	return address(parameters("tenant", tenant), "events", id, "data")
 }
 
-// linkEventSend is the form that sends an event's data to one subscription.
+// linkEventSend leads to the form that sends an event's data to one subscription.
 func linkEventSend(id, tenant, subscription string) string {
 	return address(parameters("tenant", tenant, "subscription", subscription), "events", id, "send")
 }
 
-// linkOperationList is the list of operations with that filter.
+// linkOperationList leads to the list of operations with that filter.
 func linkOperationList(f switchboard.OperationFilter, cursor string) string {
 	return address(parameters("tenant", f.Tenant, "subscription", f.Subscription, "cursor", cursor), "operations")
 }
 
-// linkOperationItems are what an operation has come to; an empty outcome is every one.
+// linkOperationItems leads to the items of an operation. An empty outcome means all.
 func linkOperationItems(id string, outcome switchboard.OperationOutcome, cursor string) string {
 	return address(parameters("outcome", string(outcome), "cursor", cursor), "operations", id)
 }
 
-// linkOperationChange is the form that pauses, resumes or cancels an operation.
+// linkOperationChange leads to the form that pauses, resumes or cancels an operation.
 func linkOperationChange(id string, change switchboard.OperationChange) string {
 	return address(nil, "operations", id, string(change))
 }
 
-// linkReplay is the form that asks what to replay.
+// linkReplay leads to the form for a replay.
 func linkReplay(s switchboard.Selection) string {
 	return address(selectionValues(&s), "operations", "replay")
 }
 
-// linkSelectionPlan is the plan of an operation, which changes nothing. Without an action it asks for one.
+// linkSelectionPlan leads to the plan of an operation, which changes nothing. Without an action,
+// the page asks for one.
 func linkSelectionPlan(action switchboard.ActionKind, s switchboard.Selection) string {
 	values := selectionValues(&s)
 	if action != "" {
@@ -81,7 +82,7 @@ func linkSelectionPlan(action switchboard.ActionKind, s switchboard.Selection) s
 	return address(values, "operations", "plan")
 }
 
-// selectionValues writes what an operation is about as a query.
+// selectionValues writes an operation's selection as a query.
 func selectionValues(s *switchboard.Selection) url.Values {
 	values := parameters("tenant", s.Tenant, "subscription", s.Subscription, "event", s.Event, "event_type", s.EventType, "key", s.Key, "failure", string(s.Failure),
 		"host", s.Host, "after", instant(s.After), "before", instant(s.Before), "text", s.Text)
@@ -100,7 +101,7 @@ func selectionValues(s *switchboard.Selection) url.Values {
 	return values
 }
 
-// selectionOf is what an operation on the deliveries of a list is about.
+// selectionOf returns the selection of an operation on the deliveries of a list.
 func selectionOf(f switchboard.DeliveryFilter) switchboard.Selection {
 	return switchboard.Selection{
 		IDs: f.IDs, Tenant: f.Tenant, Subscription: f.Subscription, Event: f.Event, EventType: f.EventType, States: f.States, Failure: f.Failure,

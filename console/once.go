@@ -14,18 +14,17 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// onceField is the field of a form that is another one each time that the form is shown.
+// onceField is the form field with a new value each time the form is shown.
 const onceField = "once"
 
-// onceInput is in every form that acts by a POST of the API: sent twice, as by a double click, it acts
-// once.
+// onceInput is in every form that acts by a POST to the API. If the form is sent twice, for example
+// by a double click, it acts once.
 func onceInput() template.HTML {
 	return template.HTML(`<input type="hidden" name="` + onceField + `" value="` + rand.Text() + `">`) //nolint:gosec // letters and digits
 }
 
-// once makes the call that the form leads to safe to repeat. What was typed is a part of the key: a form
-// that was shown again with what is wrong, and corrected, is another one, also where the browser goes
-// back to it.
+// once makes the form's call safe to repeat. The typed values are part of the key. So a form that
+// was corrected after an error counts as another form, even if the browser went back to it.
 func (v *visit) once() client.Option {
 	if v.request.PostFormValue(onceField) == "" {
 		return func(http.Header) {}
@@ -34,7 +33,7 @@ func (v *visit) once() client.Option {
 	return client.IdempotencyKey(base64.RawURLEncoding.EncodeToString(sum[:]))
 }
 
-// How often, and for how long, the second of two equal requests waits for the first to be carried out.
+// How often, and for how long, the second of two equal requests waits for the first.
 const (
 	firstsTries = 10
 	firstsPause = 200 * time.Millisecond

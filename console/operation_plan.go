@@ -13,18 +13,18 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// numberAsked is above how many items a person types their number before an operation is started.
+// numberAsked is the number of items above which a person must type it before an operation starts.
 const numberAsked = 1000
 
-// planQuery is what a plan is asked for.
+// planQuery is the query for a plan.
 type planQuery struct {
 	action    switchboard.ActionKind
 	selection switchboard.Selection
-	rate      float64 // 0: that of the action
+	rate      float64 // 0: the action's default
 }
 
-// readPlanQuery reads the query of a plan: the names of the list of deliveries, with action and rate. A
-// period ends now, with the plan's own bound.
+// readPlanQuery parses the query for a plan: the names of the list of deliveries, with action and
+// rate. A period ends now, with the plan's own upper bound.
 func readPlanQuery(r *queryReader, now time.Time) planQuery {
 	q := planQuery{action: switchboard.ActionKind(r.text("action")), selection: switchboard.Selection{
 		IDs: r.list("id"), Tenant: r.text("tenant"), Subscription: r.text("subscription"), Event: r.text("event"), EventType: r.text("event_type"), Key: r.text("key"),
@@ -50,15 +50,15 @@ func readPlanQuery(r *queryReader, now time.Time) planQuery {
 	return q
 }
 
-// planPage is the plan of an operation, which nothing has been done of.
+// planPage shows the plan of an operation that has not been started.
 type planPage struct {
 	Title   string
 	Action  switchboard.ActionKind
-	Actions []outcomeTab // the same for each action
+	Actions []outcomeTab // links to the plan for each action
 	What    []filterChip // the selection, in words
-	Replay  string       // the form that asks what to replay
+	Replay  string       // the form for a replay
 
-	Plan     *client.OperationPlan // nil: there is none
+	Plan     *client.OperationPlan // nil: none
 	Count    string
 	MadeAt   time.Time
 	Duration time.Duration
@@ -67,9 +67,9 @@ type planPage struct {
 	Sample   []deliveryRow
 	Events   []eventRow
 	TooMany  bool // more than this person may act on at once
-	Ask      bool // the number has to be typed
+	Ask      bool // the number must be typed
 
-	Post   string // where the form leads
+	Post   string // the address that the form posts to
 	Reason reasonField
 	Rate   string
 	Number string
@@ -82,7 +82,7 @@ type planParts struct {
 	Parts []facetLink
 }
 
-// exclusion is what matches and is left as it is.
+// exclusion is a group of matches that the operation does not change.
 type exclusion struct{ Count, Why string }
 
 // planForm shows the plan of an operation, and changes nothing.
@@ -102,7 +102,7 @@ func (p *planPage) answer(code int) answer {
 	return shown
 }
 
-// plan makes the plan that the address asks for. What is wrong with it is said on the page.
+// plan makes the plan for the address. The page says what is wrong with it.
 func (c *Console) plan(v *visit) (*planPage, int, error) {
 	r := readQuery(v.request.URL.Query())
 	q := readPlanQuery(r, v.now)
@@ -134,7 +134,7 @@ func planPageOf(q *planQuery) *planPage {
 	data := &planPage{Title: "Plan an operation", Action: q.action, What: selectionChips(&q.selection), Replay: linkReplay(q.selection), Post: linkSelectionPlan(q.action, q.selection)}
 	for _, action := range switchboard.OperationActions() {
 		if action != switchboard.ActionReplay && len(q.selection.StatesFor(action)) == 0 {
-			continue // it applies to none of the states that are asked for
+			continue // it applies to none of the requested states
 		}
 		link := linkSelectionPlan(action, q.selection)
 		if action == switchboard.ActionReplay {
@@ -192,8 +192,8 @@ func planCount(c switchboard.PlanCount) string {
 	return counted(&switchboard.Count{Value: c.Value, More: !c.Exact})
 }
 
-// startPlan starts the plan that a form posts, which is sealed: just that one, as its person saw it.
-// Where that is refused, a new plan is shown with what was typed.
+// startPlan starts the plan that a form posts. The plan is sealed, so it is exactly the one that
+// the person saw. If it is refused, the page shows a new plan with the typed values.
 func (c *Console) startPlan(v *visit) (answer, error) {
 	posted := func(name string) string { return strings.TrimSpace(v.request.PostFormValue(name)) }
 	asked := client.NewOperation{Plan: posted("plan"), Reason: posted("reason")}
@@ -238,7 +238,7 @@ func (c *Console) startPlan(v *visit) (answer, error) {
 	return data.answer(code), nil
 }
 
-// onlyDigits leaves out what people write between them.
+// onlyDigits removes what people write between digits.
 func onlyDigits(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
@@ -248,10 +248,10 @@ func onlyDigits(text string) string {
 	}, text)
 }
 
-// replayPage is the form that asks which events are sent again, and to which subscription.
+// replayPage is the form that asks which events to send again, and to which subscription.
 type replayPage struct {
 	Form          map[string]string
-	Subscriptions []option // of the tenant, where it is known
+	Subscriptions []option // of the tenant, if it is known
 }
 
 func (c *Console) replayForm(v *visit) (answer, error) {
@@ -285,7 +285,7 @@ func (p *replayPage) offer(ctx context.Context, v *visit, values url.Values) err
 	return err
 }
 
-// selectionChips says what an operation is about; nil: of one that Switchboard started by itself.
+// selectionChips describes an operation's selection; nil: Switchboard started the operation itself.
 func selectionChips(s *switchboard.Selection) []filterChip {
 	if s == nil {
 		return nil
@@ -307,8 +307,8 @@ func actionText(action switchboard.ActionKind) string {
 	return strings.ToUpper(string(action[:1])) + string(action[1:])
 }
 
-// statusOfForm is the status with which a form is shown again, because of what the API said to it: to
-// something that is wrong in it, or not allowed, or has changed meanwhile. 0: another error, or none.
+// statusOfForm returns the status with which a form is shown again, because the API found something
+// in it wrong, not allowed, or changed meanwhile. 0: another error, or none.
 func statusOfForm(err error) int {
 	problem, ok := errors.AsType[*client.Error](err)
 	if !ok {
@@ -321,7 +321,7 @@ func statusOfForm(err error) int {
 	return 0
 }
 
-// refusalOf is what the API said to a form.
+// refusalOf returns the API's text about a form.
 func refusalOf(err error) fieldFault {
 	problem, _ := errors.AsType[*client.Error](err)
 	return fieldFault{strings.TrimPrefix(problem.Field, "filter."), problem.Detail}

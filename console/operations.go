@@ -21,7 +21,7 @@ func (c *Console) operationRoutes() []route {
 	}
 }
 
-// operationsKept is for how long ended operations are listed.
+// operationsKept is how long ended operations are listed.
 const operationsKept = 30 * 24 * time.Hour
 
 // operationLine is one line of the list of operations.
@@ -62,7 +62,7 @@ func (c *Console) operations(v *visit) (answer, error) {
 	return page("operations", "Operations", &data), err
 }
 
-// read lists what is under way first, on every page of the list, and then what has ended.
+// read lists running operations first, on every page of the list, and then ended ones.
 func (p *operationsPage) read(ctx context.Context, v *visit, filter switchboard.OperationFilter, cursor string) error {
 	for _, state := range []switchboard.OperationState{switchboard.OperationRunning, switchboard.OperationPaused} {
 		f := filter
@@ -75,7 +75,7 @@ func (p *operationsPage) read(ctx context.Context, v *visit, filter switchboard.
 			p.Running = append(p.Running, operationLineOf(o))
 		}
 	}
-	if v.isPoll() { // only what is under way keeps itself up to date
+	if v.isPoll() { // only running operations update themselves
 		return nil
 	}
 	found, err := v.api.ListOperations(ctx, filter, switchboard.PageRequest{Cursor: cursor})
@@ -106,10 +106,10 @@ func (p *operationsPage) addEnded(operations []client.Operation, now time.Time) 
 	}
 }
 
-// operationPage is one operation: how far it is, and what it has come to.
+// operationPage is one operation: its progress and its results.
 type operationPage struct {
 	operationLine
-	Left     int // that it has not come to; less than 0: that is not known
+	Left     int // number of remaining items; below 0: unknown
 	Changes  []actionButton
 	Outcomes []outcomeTab
 	Items    []switchboard.OperationItem
@@ -152,7 +152,7 @@ func (c *Console) operation(v *visit) (answer, error) {
 	return page("operation", data.Title, data), nil
 }
 
-// outcomeText names the items with an outcome; an empty one is every one.
+// outcomeText names the items with an outcome. An empty one means all.
 func outcomeText(o *client.Operation, outcome switchboard.OperationOutcome) string {
 	n := o.Handled()
 	switch outcome {
@@ -168,7 +168,7 @@ func outcomeText(o *client.Operation, outcome switchboard.OperationOutcome) stri
 	return string(outcome) + " " + count(n)
 }
 
-// operationTitle names an operation within a sentence.
+// operationTitle names an operation inside a sentence.
 func operationTitle(o *client.Operation) string {
 	return string(o.Action) + " of " + itemsText(o.Action, o.Total)
 }
@@ -177,7 +177,7 @@ func operationHeading(o *client.Operation) string {
 	return actionText(o.Action) + " of " + itemsText(o.Action, o.Total)
 }
 
-// itemsText counts what an action is about.
+// itemsText counts the items of an action.
 func itemsText(action switchboard.ActionKind, n int) string {
 	if n == 0 {
 		return nounOf(action, n)
@@ -185,7 +185,7 @@ func itemsText(action switchboard.ActionKind, n int) string {
 	return count(n) + " " + nounOf(action, n)
 }
 
-// nounOf is what an action is about.
+// nounOf names the items of an action.
 func nounOf(action switchboard.ActionKind, n int) string {
 	switch {
 	case action == switchboard.ActionReplay && n == 1:
@@ -198,8 +198,8 @@ func nounOf(action switchboard.ActionKind, n int) string {
 	return "deliveries"
 }
 
-// operationPageOf is the page but for its items. What may be done to the operation is asked of the
-// operation itself.
+// operationPageOf returns the page without its items. The operation itself says which actions are
+// possible.
 func operationPageOf(o *client.Operation, now time.Time) *operationPage {
 	data := &operationPage{operationLine: operationLineOf(*o), Left: -1, Title: operationHeading(o)}
 	if o.Total > 0 {

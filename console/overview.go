@@ -18,25 +18,25 @@ func (c *Console) overviewRoutes() []route {
 // shownGroups is how many groups of failures the overview shows.
 const shownGroups = 50
 
-// read is what one call of the API returned. Each box of the overview fails by itself.
+// read is the result of one call to the API. Each box of the overview can fail separately.
 type read[T any] struct {
 	Value  T
 	Failed *problem // nil: it did not fail
 	asked  bool
 }
 
-// overviewData is what the overview is made of.
+// overviewData holds the data for the overview.
 type overviewData struct {
 	now        read[switchboard.OpenStatus]
-	hour       read[switchboard.Traffic] // the last one
-	traffic    read[switchboard.Traffic] // that is drawn
+	hour       read[switchboard.Traffic] // the last hour
+	traffic    read[switchboard.Traffic] // for the charts
 	failures   read[switchboard.FailureGroups]
 	operations read[[]client.Operation]
 	health     read[client.Health]
 	none       bool // no delivery was ever made
 }
 
-// overview shows how the system is. It is for staff: others begin with their subscriptions.
+// overview shows the state of the system. It is for staff: others begin with their subscriptions.
 func (c *Console) overview(v *visit) (answer, error) {
 	if !staff.includes(&v.session) {
 		return redirect(linkSubscriptions("", "")), nil
@@ -52,7 +52,7 @@ func (c *Console) overview(v *visit) (answer, error) {
 	return page("overview", "Overview", newOverviewPage(&data, &v.session, last, v.now)).withCharts(), nil
 }
 
-// overviewRange is how far back the charts go.
+// overviewRange is the period of the charts.
 func overviewRange(asked string) (timeRange, error) {
 	if asked == "" {
 		asked = "24h"
@@ -65,7 +65,7 @@ func overviewRange(asked string) (timeRange, error) {
 	return timeRange{}, switchboard.InvalidField("last", "must be 1h, 24h, 7d or 30d")
 }
 
-// timeRange is a choice of how far back a chart goes.
+// timeRange is a choice of the period of a chart.
 type timeRange struct {
 	Name   string
 	Text   string
@@ -78,8 +78,8 @@ func overviewRanges() []timeRange {
 	return []timeRange{{"1h", "1 h", "hour", time.Hour}, {"24h", "24 h", "24 hours", day}, {"7d", "7 d", "7 days", 7 * day}, {"30d", "30 d", "30 days", 30 * day}}
 }
 
-// readOverview asks for what the page, or the part of it that is asked for, needs, all at a time. The
-// API keeps the answers for some seconds for everybody with the same scope.
+// readOverview requests, all at once, what the page or its requested part needs. The API keeps the
+// answers for some seconds for everybody with the same scope.
 func (v *visit) readOverview(last timeRange) overviewData {
 	var data overviewData
 	var group sync.WaitGroup
@@ -101,7 +101,7 @@ func (v *visit) readOverview(last timeRange) overviewData {
 		ask(v, &group, &data.operations, func() ([]client.Operation, error) { return underWay(v) })
 		ask(v, &group, &data.health, func() (client.Health, error) {
 			health, err := v.api.Ready(ctx)
-			if health.Status != "" { // what is missing is an answer too
+			if health.Status != "" { // a list of what is missing is also an answer
 				err = nil
 			}
 			return health, err
@@ -118,7 +118,7 @@ func (v *visit) readOverview(last timeRange) overviewData {
 	return data
 }
 
-// ask makes a call beside others. Its error is that of its box.
+// ask makes a call in parallel with others. Its error belongs to its box.
 func ask[T any](v *visit, group *sync.WaitGroup, into *read[T], call func() (T, error)) {
 	into.asked = true
 	group.Go(func() {
@@ -131,7 +131,7 @@ func ask[T any](v *visit, group *sync.WaitGroup, into *read[T], call func() (T, 
 	})
 }
 
-// underWay are the operations that run, or are paused.
+// underWay returns the operations that run or are paused.
 func underWay(v *visit) ([]client.Operation, error) {
 	const most = 20
 	var all []client.Operation

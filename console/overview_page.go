@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// overviewPage is what the template of the overview is executed with.
+// overviewPage is the data for the overview's template.
 type overviewPage struct {
 	Empty   *emptyState // nil: there are deliveries
 	Status  statusLine
@@ -19,18 +19,18 @@ type overviewPage struct {
 	Ranges  []rangeLink
 	Charts  []chart
 	Traffic *problem
-	Counted time.Time // charts end there; zero: they do not say
+	Counted time.Time // the charts end there; zero: unknown
 	Failing failingBox
 	Work    workBox
 }
 
-// statusLine says in a sentence how it is.
+// statusLine describes the state in a sentence.
 type statusLine struct {
 	Level statusLevel
 	Text  string
 }
 
-// statusLevel is how it is as an icon, a word and a colour.
+// statusLevel is a state as an icon, a word and a colour.
 type statusLevel struct {
 	Icon   string
 	Word   string // empty: the sentence is enough
@@ -43,17 +43,17 @@ func warningLevel() statusLevel {
 }
 func faultLevel() statusLevel { return statusLevel{Icon: "warning", Word: "Fault", Colour: "failed"} }
 
-// leastShare is how many in a hundred attempts of the last hour have to be delivered, or the overview
-// warns. It is our choice: receivers that restart, and events that one refuses, are a few in a hundred on
-// any day; one attempt in twenty that fails is a receiver that is away, or a mistake of ours.
+// leastShare is the percentage of attempts in the last hour that must be delivered; below it the
+// overview warns. It is our choice. Receivers that restart, and events that one refuses, are a few
+// per cent on any day. If one attempt in twenty fails, a receiver is away, or we made a mistake.
 const leastShare = 95
 
-// tile is a number that leads to what it counts.
+// tile is a number with a link to what it counts.
 type tile struct {
 	Name    string
 	Value   string
 	At      time.Time // the value is a time; zero: it is not
-	Address string    // empty: it leads nowhere
+	Address string    // empty: no link
 	Bad     bool
 }
 
@@ -70,7 +70,7 @@ type failingBox struct {
 	MayPlan bool
 }
 
-// failingRow are deliveries that fail alike.
+// failingRow is a group of deliveries with the same failure.
 type failingRow struct {
 	switchboard.FailureGroup
 	Name string // of the failure
@@ -121,7 +121,7 @@ curl $API/v1/deliveries -H "Authorization: Bearer $KEY"`,
 	}
 }
 
-// statusInWords is the one sentence that is read first.
+// statusInWords is the sentence that people read first.
 func statusInWords(data *overviewData, now time.Time) statusLine {
 	if data.now.Failed != nil {
 		return statusLine{faultLevel(), "How it is could not be read."}
@@ -130,7 +130,7 @@ func statusInWords(data *overviewData, now time.Time) statusLine {
 	words := []string{"Nothing is overdue."}
 	if data.now.Value.Overdue > 0 {
 		words[0] = plural(data.now.Value.Overdue, "delivery is", "deliveries are") + " overdue."
-		// In whole minutes, so that a poll is answered 304 meanwhile.
+		// In whole minutes, so that updates are answered with 304 in between.
 		if age := now.Sub(data.now.Value.OldestAt).Truncate(time.Minute); age > 0 && !data.now.Value.OldestAt.IsZero() {
 			words[0] += " The oldest open one was accepted " + durationInWords(age) + " ago."
 		}
@@ -171,7 +171,7 @@ func openStates() []switchboard.State {
 	return []switchboard.State{switchboard.StatePending, switchboard.StateRetrying, switchboard.StateHeld, switchboard.StateBlocked}
 }
 
-// tilesOf are the numbers. Only callers who are bound to no tenant know the backlog.
+// tilesOf returns the numbers. Only callers who are not bound to a tenant know the backlog.
 func tilesOf(now *switchboard.OpenStatus, unbound bool) []tile {
 	open := 0
 	for _, n := range now.Open {
@@ -194,7 +194,7 @@ func tilesOf(now *switchboard.OpenStatus, unbound bool) []tile {
 	)
 }
 
-// attemptsInWords says what the chart of attempts shows.
+// attemptsInWords describes the chart of attempts.
 func attemptsInWords(t *switchboard.Traffic, last timeRange) string {
 	succeeded, failed := outcomes(t)
 	all := succeeded.Attempts + failed.Attempts
@@ -204,7 +204,7 @@ func attemptsInWords(t *switchboard.Traffic, last timeRange) string {
 	return fmt.Sprintf("%s %% of %s in the last %s were delivered; %s failed.", percent(succeeded.Attempts, all), plural(all, "attempt", "attempts"), last.Words, count(failed.Attempts))
 }
 
-// latencyInWords says what the chart of latencies shows.
+// latencyInWords describes the chart of latencies.
 func latencyInWords(t *switchboard.Traffic) string {
 	succeeded, _ := outcomes(t)
 	if succeeded.Attempts == 0 {
@@ -213,11 +213,11 @@ func latencyInWords(t *switchboard.Traffic) string {
 	return fmt.Sprintf("Half of them took up to %s, 95 of 100 up to %s.", milliseconds(succeeded.P50), milliseconds(succeeded.P95))
 }
 
-// failingOf is the box of what fails now, and what has failed in the last 24 hours.
+// failingOf is the box of what fails now, and what failed in the last 24 hours.
 func failingOf(found *read[switchboard.FailureGroups], mayPlan bool) failingBox {
 	box := failingBox{Failed: found.Failed, MayPlan: mayPlan}
 	for _, g := range found.Value.Groups {
-		// What is open is shown however old it is; what has ended, of the last 24 hours.
+		// Open deliveries are shown whatever their age; ended ones only from the last 24 hours.
 		filter, last := switchboard.DeliveryFilter{Host: g.Host, Failure: g.Failure, StatusCode: g.StatusCode}, "24h"
 		if g.Open > 0 {
 			filter.States, last = []switchboard.State{switchboard.StateRetrying, switchboard.StateHeld, switchboard.StateBlocked}, "all"
@@ -235,7 +235,7 @@ func failingOf(found *read[switchboard.FailureGroups], mayPlan bool) failingBox 
 	return box
 }
 
-// failureName is a failure in two or three words, with the status where there is one.
+// failureName names a failure in two or three words, with the status if there is one.
 func failureName(f switchboard.Failure, code int) string {
 	if code > 0 {
 		return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
@@ -249,7 +249,7 @@ func failureName(f switchboard.Failure, code int) string {
 	return words
 }
 
-// workOf is the box of what Switchboard does at the moment.
+// workOf is the box of what Switchboard is doing now.
 func workOf(data *overviewData, unbound bool) workBox {
 	box := workBox{Failed: data.operations.Failed}
 	for _, o := range data.operations.Value {

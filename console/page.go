@@ -20,19 +20,19 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-// partParameter asks for one part of a page: the block of that name in the page's own template.
+// partParameter requests one part of a page: the block of that name in the page's own template.
 const partParameter = "part"
 
-// answer is what is shown.
+// answer is what the console shows.
 type answer struct {
-	template string // templates/{template}.html; empty: it is no page
+	template string // templates/{template}.html; empty: not a page
 	title    string
 	data     any
-	block    string // shows this block alone, whatever is asked for
+	block    string // shows only this block, whatever is requested
 	charts   bool   // the page draws charts
 	code     int    // 0: 200
 
-	location string // leads there
+	location string // redirects there
 	file     *file
 	text     string
 }
@@ -42,38 +42,38 @@ type file struct {
 	content io.Reader
 }
 
-// page shows templates/{template}.html, which defines "content" and the parts that keep themselves
-// up to date. They are executed with data, which is a struct of that page.
+// page shows templates/{template}.html, which defines "content" and the parts that update
+// themselves. They are executed with data, a struct of that page.
 func page(template, title string, data any) answer {
 	return answer{template: template, title: title, data: data}
 }
 
-// redirect leads to another page, after an action for example.
+// redirect leads to another page, for example after an action.
 func redirect(to string) answer { return answer{location: to, code: http.StatusSeeOther} }
 
-// download makes the browser store a file rather than show it.
+// download makes the browser store a file instead of showing it.
 func download(name string, content io.Reader) answer {
 	return answer{file: &file{name, content}}
 }
 
-// status shows the answer with that HTTP status: 422 or 409 is a form again.
+// status shows the answer with that HTTP status. 422 and 409 show a form again.
 func (a answer) status(code int) answer {
 	a.code = code
 	return a
 }
 
-// withCharts loads what draws charts.
+// withCharts loads the script that draws charts.
 func (a answer) withCharts() answer {
 	a.charts = true
 	return a
 }
 
-// pages are the templates, by their names.
+// pages are the templates by name.
 type pages map[string]parsedPage
 
 type parsedPage struct {
 	*template.Template
-	parts []string // the blocks that may be asked for
+	parts []string // the blocks that may be requested
 }
 
 // parsePages parses every page with the layout and the parts of all pages.
@@ -107,8 +107,8 @@ func parsePages(files *assets) (pages, error) {
 	return parsed, nil
 }
 
-// addParts finds the blocks that are executed with the data of the page as a whole: no other can be
-// shown by itself.
+// addParts finds the blocks that are executed with the data of the whole page. Only these can be
+// shown separately.
 func (p *parsedPage) addParts(common *template.Template, node parse.Node) {
 	switch n := node.(type) {
 	case *parse.ListNode:
@@ -130,7 +130,7 @@ func (p *parsedPage) addParts(common *template.Template, node parse.Node) {
 	}
 }
 
-// write sends the answer. What fails on the way becomes an error page.
+// write sends the answer. A failure before that becomes an error page.
 func (c *Console) write(v *visit, a answer) {
 	header := v.writer.Header()
 	switch {
@@ -153,7 +153,7 @@ func (c *Console) write(v *visit, a answer) {
 func (c *Console) writePage(v *visit, a answer) {
 	text, err := c.render(v, a)
 	if err != nil {
-		if a.template == errorTemplate { // it cannot be shown as a page either
+		if a.template == errorTemplate { // the error page itself cannot be shown
 			logOf(v.request).cause = err
 			c.write(v, answer{text: "an internal error, which is ours; the log holds it under the request id " + requestID(v.request), code: http.StatusInternalServerError})
 			return
@@ -175,14 +175,14 @@ func (c *Console) writePage(v *visit, a answer) {
 	_, _ = v.writer.Write(text) // fails only if the client has gone
 }
 
-// tagOf names a part as it is now: the browser sends it with its next poll, which is answered 304
-// while nothing has changed.
+// tagOf identifies the current content of a part. The browser sends the tag with its next request,
+// which is answered 304 if nothing has changed.
 func tagOf(text []byte) string {
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// render executes the template as a whole before anything is sent.
+// render executes the whole template before anything is sent.
 func (c *Console) render(v *visit, a answer) ([]byte, error) {
 	parsed, known := c.pages[a.template]
 	if !known {
@@ -215,7 +215,7 @@ func (c *Console) render(v *visit, a answer) ([]byte, error) {
 type layout struct {
 	Title   string
 	Content template.HTML
-	Live    bool // a part of the content keeps itself up to date
+	Live    bool // a part of the content updates itself
 	Charts  bool
 
 	SignedIn bool
@@ -224,7 +224,7 @@ type layout struct {
 	Tenant   string
 	Verified bool
 	Pages    []navigation
-	TryIt    bool // the page for newcomers is for them
+	TryIt    bool // the page for newcomers is for this person
 	Search   string
 	Banner   banner
 	Now      time.Time
@@ -235,7 +235,7 @@ type layout struct {
 type navigation struct {
 	Name    string
 	Address string
-	Key     string // the letter after g that leads there; empty: none does
+	Key     string // the letter after g that leads there; empty: none
 	Current bool
 }
 
@@ -256,7 +256,7 @@ func (c *Console) layoutOf(v *visit, a answer) layout {
 	return shown
 }
 
-// navigationOf are the pages that whoever is signed in may use.
+// navigationOf returns the pages that the person may use.
 func navigationOf(v *visit) []navigation {
 	var shown []navigation
 	for _, p := range []struct {

@@ -5,60 +5,62 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// The structs that the templates of parts.html are executed with.
+// The data for the templates of parts.html.
 
-// emptyState is one of the three kinds of nothing: none yet, none match, not all searched.
+// emptyState is one of the three kinds of an empty list: none yet, none match, not everything
+// searched.
 type emptyState struct {
 	Kind  string // "none", "match" or "searched"
 	Text  string
-	Curl  string       // of none: what to do first; empty: nothing
-	Chips []filterChip // of match: the filters, each of which can be taken away
-	Wider filterChip   // of match: the same over a longer time
-	More  filterChip   // of searched: the link that goes on
+	Curl  string       // for none: what to do first; empty: nothing
+	Chips []filterChip // for match: the filters, each of which can be removed
+	Wider filterChip   // for match: the same over a longer time
+	More  filterChip   // for searched: the link that continues
 }
 
-// filterChip is a filter as a word, and a link: to the list without it, or elsewhere.
+// filterChip is a filter in words, and a link: to the list without it, or elsewhere.
 type filterChip struct {
 	Text    string
 	Address string
 }
 
-// pager leads to the pages of a list. An empty address is not shown.
+// pager leads to the pages of a list. Empty addresses are not shown.
 type pager struct {
 	First      string
 	Older      string
 	SearchedTo any // how far back the list was searched; nil: to its end
 }
 
-// actionButton leads to the form of an action, or says why it does not apply.
+// actionButton leads to the form of an action, or says why the action does not apply.
 type actionButton struct {
 	Text    string
 	Address string
 	Allowed bool
 	WhyNot  string
 	Danger  bool
-	Key     string // the letter that does the same on the keyboard; empty: none does
+	Key     string // the key with the same effect; empty: none
 }
 
-// actionButtonOf is the button of an action that the API offers, or refuses.
+// actionButtonOf is the button of an action that the API offers or refuses.
 func actionButtonOf(text, address string, offered switchboard.AvailableAction) actionButton {
 	return actionButton{Text: text, Address: address, Allowed: offered.Allowed, WhyNot: offered.WhyNot}
 }
 
-// reasonField asks why an action is done.
+// reasonField asks for the reason of an action.
 type reasonField struct {
 	Value string
-	Last  []string // what the person said before
+	Last  []string // earlier reasons of the person
 	Error string
 }
 
-// fieldFault is a field of a form, and what is wrong with it.
+// fieldFault is a form field and what is wrong with it.
 type fieldFault struct {
 	Field string
 	Text  string
 }
 
-// faultsOf are the faults that the API found in what was typed; nil: err is about something else.
+// faultsOf returns the faults that the API found in the typed values; nil: err is about something
+// else.
 func faultsOf(err *client.Error) []fieldFault {
 	var faults []fieldFault
 	for _, e := range err.Errors {

@@ -7,17 +7,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// enterPage asks whoever has followed a portal link whether to go on.
+// enterPage asks a person who followed a portal link whether to continue.
 type enterPage struct {
-	Name   string // of the platform; empty: it has none
-	Here   string // who is signed in with this browser until then; empty: nobody
+	Name   string // of the platform; empty: none
+	Here   string // who is signed in with this browser now; empty: nobody
 	Plain  bool
 	Faults []fieldFault
 }
 
-// showEnter shows the page that a portal link leads to. The link's token stands behind the # of the
-// address, which no server sees; console.js puts it into the form. Nothing but the button spends it:
-// programs that follow links in mails do not press it.
+// showEnter shows the page of a portal link. The link's token is behind the # of the address, so no
+// server sees it; console.js copies it into the form. Only the button uses it up: programs that
+// follow links in mails do not press the button.
 func (c *Console) showEnter(v *visit) (answer, error) {
 	return page("enter", "Sign in", c.newEnterPage(v)), nil
 }

@@ -10,25 +10,25 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Proxy says how a proxy in front of the console names people that it has signed in.
+// Proxy says how a proxy in front of the console names the people that it has signed in.
 type Proxy struct {
-	Header       string // has the person, as X-Forwarded-Email
-	GroupsHeader string // has the person's groups, with commas between them
+	Header       string // contains the person, such as X-Forwarded-Email
+	GroupsHeader string // contains the person's groups, separated by commas
 	Groups       []Group
 }
 
-// Group is what people of a group may do.
+// Group is what the people of a group may do.
 type Group struct {
 	Name        string
 	Role        switchboard.Role
 	ReadPayload bool
 }
 
-// withPayload follows a role that may read payloads.
+// withPayload is the suffix of a role that may read payloads.
 const withPayload = "+read_payload"
 
-// ParseGroups reads "wh-admin=admin,wh-support=support+read_payload". Who is in several of the groups
-// has the first of them. An admin reads payloads, as with a key.
+// ParseGroups parses "wh-admin=admin,wh-support=support+read_payload". A person in several of the
+// groups gets the first of them. An admin may read payloads, as with a key.
 func ParseGroups(text string) ([]Group, error) {
 	var groups []Group
 	for part := range strings.SplitSeq(text, ",") {
@@ -59,19 +59,19 @@ func (p *Proxy) check() error {
 	return nil
 }
 
-// proxied is a person whom the proxy names, and what they may do.
+// proxied is a person whom the proxy names, and the person's rights.
 type proxied struct {
 	person string
 	group  Group
 }
 
-// is reports whether the person has begun the session, and may do the same today.
+// is reports whether this person began the session, and has the same rights now.
 func (p *proxied) is(caller *switchboard.Caller) bool {
 	return p.person == caller.Person && p.group.Role == caller.Role && p.group.ReadPayload == caller.ReadPayload
 }
 
-// proxied is the person whom a trusted proxy names; nil: none does. Whether a proxy is trusted depends
-// on who connected, and on no header, since anybody can send one.
+// proxied returns the person whom a trusted proxy names; nil: none. Only the connected peer decides
+// whether a proxy is trusted, and no header, since anybody can send headers.
 func (c *Console) proxied(r *http.Request) (*proxied, error) {
 	p := c.Proxy
 	if p == nil || len(r.Header.Values(p.Header)) == 0 && len(r.Header.Values(p.GroupsHeader)) == 0 {

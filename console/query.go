@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// queryReader reads the query of a page. It gathers which names the page knows, those that were asked
-// for, and what is wrong with their values.
+// queryReader parses the query of a page. It collects the names that the page knows, the given
+// names, and what is wrong with their values.
 type queryReader struct {
 	values url.Values
 	known  []string
@@ -25,7 +25,7 @@ func (r *queryReader) fail(name, format string, args ...any) {
 	r.faults = append(r.faults, fieldFault{name, fmt.Sprintf(format, args...)})
 }
 
-// list reads a name that may be repeated, and whose values may be joined by commas.
+// list reads a name that may be repeated, and whose values may be separated by commas.
 func (r *queryReader) list(name string) []string {
 	r.known = append(r.known, name)
 	var found []string
@@ -39,7 +39,7 @@ func (r *queryReader) list(name string) []string {
 	return found
 }
 
-// text reads a name that may be there once.
+// text reads a name that may occur once.
 func (r *queryReader) text(name string) string {
 	r.known = append(r.known, name)
 	given := r.values[name]
@@ -49,7 +49,7 @@ func (r *queryReader) text(name string) string {
 	return strings.TrimSpace(r.values.Get(name))
 }
 
-// number reads a whole number; 0: it is not there.
+// number reads a whole number; 0: missing.
 func (r *queryReader) number(name string) int {
 	text := r.text(name)
 	if text == "" {
@@ -62,7 +62,7 @@ func (r *queryReader) number(name string) int {
 	return n
 }
 
-// flag reads what is true or false.
+// flag reads true or false.
 func (r *queryReader) flag(name string) bool {
 	switch text := r.text(name); text {
 	case "", "false":
@@ -75,7 +75,7 @@ func (r *queryReader) flag(name string) bool {
 	}
 }
 
-// time reads a time: as the API does, or as a field for a date and a time has it, in UTC.
+// time reads a time: in the API's format, or in that of a form field, in UTC.
 func (r *queryReader) time(name string) time.Time {
 	text := r.text(name)
 	if text == "" {
@@ -93,8 +93,7 @@ func (r *queryReader) time(name string) time.Time {
 	return at
 }
 
-// isUntidy reports whether the query has names without a value, as a form sends them for fields that
-// were left empty.
+// isUntidy reports whether the query has names without a value, which forms send for empty fields.
 func isUntidy(values url.Values) bool {
 	for _, given := range values {
 		if slices.Contains(given, "") {
@@ -104,7 +103,7 @@ func isUntidy(values url.Values) bool {
 	return false
 }
 
-// period is how far back a list looks, as its form names it.
+// period is how far back a list looks, with the form's name.
 type period struct {
 	Name, Label string
 	length      time.Duration // 0: without an end
@@ -123,7 +122,7 @@ const (
 	lastDefault = "24h"
 )
 
-// last reads the period; an unknown one is a fault.
+// last reads the period. An unknown one is a fault.
 func (r *queryReader) last() string {
 	name := r.text("last")
 	if name != "" && !slices.ContainsFunc(periods(), func(p period) bool { return p.Name == name }) {
@@ -137,7 +136,7 @@ func (r *queryReader) last() string {
 	return name
 }
 
-// since is where the period begins; zero: it does not.
+// since returns the beginning of the period; zero: none.
 func since(last string, now time.Time) time.Time {
 	for _, p := range periods() {
 		if p.Name == last && p.length > 0 {
@@ -147,7 +146,7 @@ func since(last string, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// begins is the beginning of a list: that which is given, or that of the period; zero: it has none.
+// begins returns the beginning of a list: the given one, or that of the period; zero: none.
 func begins(after time.Time, period string, now time.Time) time.Time {
 	if !after.IsZero() {
 		return after
@@ -155,7 +154,7 @@ func begins(after time.Time, period string, now time.Time) time.Time {
 	return since(period, now)
 }
 
-// untilNow is the end of a list: that which is given, or now, so that the list stays as it is.
+// untilNow returns the end of a list: the given one, or now, so that the list does not grow.
 func untilNow(before, now time.Time) time.Time {
 	if !before.IsZero() {
 		return before
@@ -163,7 +162,7 @@ func untilNow(before, now time.Time) time.Time {
 	return now.UTC().Truncate(time.Second).Add(time.Second)
 }
 
-// nextPeriod is the next longer one; false: there is none.
+// nextPeriod returns the next longer period; false: none.
 func nextPeriod(name string) (period, bool) {
 	at := slices.IndexFunc(periods(), func(p period) bool { return p.Name == name })
 	if at < 0 || at+1 == len(periods()) {
@@ -172,7 +171,7 @@ func nextPeriod(name string) (period, bool) {
 	return periods()[at+1], true
 }
 
-// defaultPeriod is what is meant where no period is chosen, in words.
+// defaultPeriod names the period that applies if none is chosen.
 func defaultPeriod(q interface{ period() string }) string {
 	for _, p := range periods() {
 		if p.Name == q.period() {

@@ -2,7 +2,7 @@ package console
 
 import "unicode/utf8"
 
-// reasonFault is what is wrong with a reason, which the console always asks for; empty: nothing is.
+// reasonFault says what is wrong with a reason, which the console always requires; empty: nothing.
 func reasonFault(reason string) string {
 	const least, most = 3, 500
 	switch n := utf8.RuneCountInString(reason); {

@@ -3,14 +3,14 @@ package console
 import "github.com/seed-49a43567/switchboard"
 
 const (
-	// offeredReasons is how many of the reasons that somebody gave before are offered again.
+	// offeredReasons is how many of a person's earlier reasons are offered again.
 	offeredReasons = 5
-	// searchedReasons is how many of their latest actions are searched for these.
+	// searchedReasons is how many of the person's latest actions are searched for them.
 	searchedReasons = 50
 )
 
-// lastReasons are the last reasons that this person gave, each once. Whoever may not read the audit
-// has none, and neither has anybody while it cannot be read: the form works without.
+// lastReasons returns the last reasons of this person, without duplicates. It returns none for
+// people who may not read the audit, or if the audit cannot be read: the form works without them.
 func (v *visit) lastReasons() []string {
 	caller := v.session.Caller
 	if caller.Role != switchboard.RoleAdmin && caller.Role != switchboard.RoleSupport {
@@ -24,7 +24,7 @@ func (v *visit) lastReasons() []string {
 	return distinctReasons(done.Items)
 }
 
-// distinctReasons are the reasons of the newest actions, each once.
+// distinctReasons returns the reasons of the newest actions, without duplicates.
 func distinctReasons(done []switchboard.AuditEntry) []string {
 	var reasons []string
 	seen := map[string]bool{"": true}

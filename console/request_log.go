@@ -12,10 +12,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// requestLog collects what the log line of a request says.
+// requestLog collects the content of the request's log line.
 type requestLog struct {
 	id     string
-	route  string // its pattern, which has no ids in it
+	route  string // its pattern, which contains no ids
 	caller switchboard.Caller
 	cause  error // what the page does not show
 }
@@ -26,11 +26,11 @@ func logOf(r *http.Request) *requestLog {
 	return r.Context().Value(requestLogKey{}).(*requestLog)
 }
 
-// requestID is the id of the request in logs, on error pages, and of the API's calls for it.
+// requestID returns the id of the request in logs, on error pages, and in the API's calls for it.
 func requestID(r *http.Request) string { return logOf(r).id }
 
-// logged serves a request, and writes its log line. Query strings and what is typed into forms are
-// never logged.
+// logged serves a request and writes its log line. It never logs query strings or what is typed
+// into forms.
 func (c *Console) logged(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 	start := time.Now()
 	log := &requestLog{id: switchboard.NewID("req_", start)}
@@ -45,7 +45,7 @@ func (c *Console) logged(w http.ResponseWriter, r *http.Request, serve http.Hand
 	case counted.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case r.URL.Query().Has(partParameter), log.route == assetsPath:
-		level = slog.LevelDebug // each open tab asks every few seconds
+		level = slog.LevelDebug // each open tab sends requests every few seconds
 	}
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", log.route), slog.Int("status", counted.status),
@@ -66,7 +66,7 @@ func (c *Console) recovered(w *statusWriter, r *http.Request, serve http.Handler
 			return
 		}
 		if err, ok := caught.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(caught) // the server's own way to break off a connection
+			panic(caught) // net/http's own way to abort a connection
 		}
 		logOf(r).cause = fmt.Errorf("panic: %v\n%s", caught, debug.Stack())
 		if w.status == 0 {
@@ -76,7 +76,7 @@ func (c *Console) recovered(w *statusWriter, r *http.Request, serve http.Handler
 	serve(w, r)
 }
 
-// statusWriter notes the status of an answer.
+// statusWriter records the status of an answer.
 type statusWriter struct {
 	http.ResponseWriter
 	status int

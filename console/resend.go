@@ -15,7 +15,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// resendPage is the form of a resend. It is previewed before it is sent.
+// resendPage is the form of a resend, which is previewed before it is sent.
 type resendPage struct {
 	Delivery client.Delivery
 	Back     string
@@ -28,35 +28,35 @@ type resendPage struct {
 
 	Typed      typedResend
 	MayForge   bool // the URL and the body may be changed
-	BodyHidden bool // the body is too long to be typed over, or no text: what is typed takes its place
+	BodyHidden bool // the body is not text, or too long to be edited: the typed text replaces it
 
-	Preview *resendPreviewView // nil: there is none yet
-	Ready   bool               // what was typed is what was previewed: it can be sent
+	Preview *resendPreviewView // nil: none yet
+	Ready   bool               // the typed values are those of the preview: it can be sent
 }
 
-// typedResend is what was typed into the form.
+// typedResend holds the values typed into the form.
 type typedResend struct {
 	URL     string
-	Headers string // a line for each, as Name: value
+	Headers string // one line for each, as Name: value
 	Body    string
 	Timeout string
 
-	BodySum   string // of the body that the form had first: the same body is no change
-	Previewed string // of all fields, as they were previewed
-	Once      string // makes sending the form twice one resend
+	BodySum   string // of the body in the original form: the same body is not a change
+	Previewed string // of all fields at the time of the preview
+	Once      string // makes one resend of a form that is sent twice
 }
 
-// resendPreviewView is what would be sent, and how that differs from what the subscription sends.
+// resendPreviewView shows what would be sent, and the difference from what the subscription sends.
 type resendPreviewView struct {
 	Request     requestView
 	Elsewhere   bool
 	Warnings    []string
 	Differences []difference
-	NotCompared string // why all or the bodies are not compared; empty: they are
+	NotCompared string // why nothing, or not the bodies, are compared; empty: everything is
 }
 
-// mayForge reports whether the person may change URL and body of a resend: such a message is one of
-// their own in the customer's name.
+// mayForge reports whether the person may change the URL and body of a resend: such a message is
+// the person's own, in the customer's name.
 func mayForge(caller switchboard.Caller) bool {
 	body := ""
 	return caller.CheckResend(&switchboard.Overrides{Body: &body}) == nil
@@ -85,7 +85,7 @@ func (v *visit) showResend(form *resendPage, status int) answer {
 	return page("resend", "Resend "+short(form.Delivery.ID), form).status(status)
 }
 
-// resendPageOf is the form without what is typed into it.
+// resendPageOf returns the form without typed values.
 func (v *visit) resendPageOf() (*resendPage, error) {
 	d, err := v.api.GetDelivery(v.request.Context(), v.path("id"))
 	if err != nil {
@@ -97,8 +97,8 @@ func (v *visit) resendPageOf() (*resendPage, error) {
 	}, nil
 }
 
-// unchanged is what would be sent now without a change; nil: it cannot be rendered, which a change
-// may repair.
+// unchanged returns what would be sent now without a change; nil: it cannot be rendered, which a
+// change may repair.
 func (v *visit) unchanged() (*client.ResendPreview, error) {
 	now, err := v.api.PreviewResend(v.request.Context(), v.path("id"), client.ResendChanges{})
 	switch {
@@ -110,20 +110,20 @@ func (v *visit) unchanged() (*client.ResendPreview, error) {
 	return &now, nil
 }
 
-// fillIn puts the body as it would be sent into the form; nil: there is none.
+// fillIn puts the body that would be sent into the form; nil: none.
 func (p *resendPage) fillIn(now *client.ResendPreview) {
 	if now == nil {
 		p.BodyHidden, p.Typed.BodySum = true, sumOf("")
 		return
 	}
-	unwritable := func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r", r) } // a form changes these
+	unwritable := func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r", r) } // a form changes these characters
 	if p.BodyHidden = now.BodyEncoding != "" || len(now.Body) > bodyLimit || strings.ContainsFunc(now.Body, unwritable); !p.BodyHidden {
 		p.Typed.Body = now.Body
 	}
 	p.Typed.BodySum = sumOf(lines(p.Typed.Body))
 }
 
-// resend previews what was typed, and sends it once what was previewed is what was typed.
+// resend previews the typed values, and sends them if they are those of the preview.
 func (c *Console) resend(v *visit) (answer, error) {
 	typed := typedResendOf(v.request)
 	changes, faults := typed.changes(mayForge(v.session.Caller))
@@ -167,8 +167,8 @@ func (v *visit) previewResend(typed typedResend, changes client.ResendChanges, f
 	return v.showResend(form, http.StatusOK), nil
 }
 
-// resendAgain shows the form with what was typed, and what is wrong with it or how the delivery has
-// moved.
+// resendAgain shows the form with the typed values, and what is wrong with them or how the delivery
+// has changed.
 func (v *visit) resendAgain(typed typedResend, changes client.ResendChanges, faults []fieldFault, refused error) (answer, error) {
 	faults, moved, status := againOf(faults, refused)
 	if status == 0 {
@@ -185,7 +185,7 @@ func (v *visit) resendAgain(typed typedResend, changes client.ResendChanges, fau
 	return v.showResend(form, status), nil
 }
 
-// namedAsTyped says of a header that it is in the field of all headers.
+// namedAsTyped names the field of all headers for a fault of one header.
 func namedAsTyped(faults []fieldFault) []fieldFault {
 	for i := range faults {
 		if name, is := strings.CutPrefix(faults[i].Field, "headers."); is {
@@ -203,8 +203,7 @@ func typedResendOf(r *http.Request) typedResend {
 	}
 }
 
-// lines is a text with one end of lines: a browser sends those of a form with another one than it
-// was given.
+// lines normalises line ends: browsers send other line ends in forms than they were given.
 func lines(text string) string { return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text) }
 
 func sumOf(parts ...string) string {
@@ -212,10 +211,10 @@ func sumOf(parts ...string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// sum is of all that was typed but the reason.
+// sum covers all typed values except the reason.
 func (t *typedResend) sum() string { return sumOf(t.URL, t.Headers, t.Body, t.Timeout, t.BodySum) }
 
-// changes are what was typed as the API takes it.
+// changes returns the typed changes in the API's form.
 func (t *typedResend) changes(forge bool) (client.ResendChanges, []fieldFault) {
 	var changes client.ResendChanges
 	var faults []fieldFault
@@ -250,8 +249,8 @@ func (t *typedResend) changes(forge bool) (client.ResendChanges, []fieldFault) {
 	return changes, faults
 }
 
-// previewViewOf compares what a resend would send with what the subscription sends now; nil: that
-// cannot be rendered.
+// previewViewOf compares what a resend would send with what the subscription sends now. nil: the
+// latter cannot be rendered.
 func previewViewOf(now, changed *client.ResendPreview, changes client.ResendChanges) *resendPreviewView {
 	body := bodyOf(changed.Body, changed.BodyEncoding, changed.Redacted, "")
 	v := &resendPreviewView{

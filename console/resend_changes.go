@@ -12,10 +12,10 @@ type changesPage struct {
 	ID       string
 	Back     string
 	Original resendLink
-	Changed  []string // the parts that the resend was asked to change
+	Changed  []string // the parts that the resend was requested to change
 
 	Differences []difference
-	Bodies      string // what is said of the bodies where they are not compared
+	Bodies      string // the note if the bodies are not compared
 	Nothing     string // why nothing is compared; empty: it is
 }
 
@@ -56,7 +56,7 @@ func (c *Console) resendChanges(v *visit) (answer, error) {
 	return page("resend_changes", "Changes of "+short(made.ID), shown), nil
 }
 
-// compare lists in what the two requests differ.
+// compare lists the differences between the two requests.
 func (p *changesPage) compare(before, after *client.Attempt, sent, resent *client.AttemptRequest) {
 	changed := func(path, old, now string) {
 		if old != now {

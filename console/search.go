@@ -11,7 +11,7 @@ func (c *Console) searchRoutes() []route {
 	return []route{{"GET /console/search", readers, c.search}}
 }
 
-// searchPage is what a search found, by kind.
+// searchPage shows the results of a search, by kind.
 type searchPage struct {
 	Text   string
 	Groups []hitGroup
@@ -23,16 +23,16 @@ type hitGroup struct {
 	Hits []hit
 }
 
-// hit is one thing that was found.
+// hit is one result.
 type hit struct {
 	Link   string
-	ID     string // empty: it has none
+	ID     string // empty: no id
 	Text   string
 	Tenant string
 	Exact  bool
 }
 
-// search leads to the only hit, or lists what was found.
+// search leads to the only result, or lists all results.
 func (c *Console) search(v *visit) (answer, error) {
 	if err := v.checkQuery("q"); err != nil {
 		return answer{}, err
@@ -57,7 +57,7 @@ func (c *Console) search(v *visit) (answer, error) {
 	return shown, nil
 }
 
-// hitGroups are the hits by their kinds. Operations are left out for those who have no page of them.
+// hitGroups groups the results by kind. It omits operations for people who cannot open them.
 func hitGroups(found []switchboard.SearchHit, withOperations bool) []hitGroup {
 	var groups []hitGroup
 	for _, kind := range switchboard.SearchKinds() {
@@ -95,7 +95,7 @@ func kindWords(kind switchboard.SearchKind) string {
 	return string(kind)
 }
 
-// linkHit is the page of what was found: its own, or the list that it narrows.
+// linkHit leads to the page of a result: its own, or the list that it narrows.
 func linkHit(h *switchboard.SearchHit) string {
 	switch h.Kind {
 	case switchboard.HitDelivery:

@@ -7,21 +7,22 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// sessionCookie holds the token of a session. Its prefix makes browsers refuse it unless it is
-// Secure, of this host alone, and of every path. Lax, because a link in a ticket has to arrive signed
-// in; nothing changes by GET.
+// sessionCookie contains the token of a session. Because of its prefix, browsers refuse it unless
+// it is Secure and belongs to exactly this host and all paths. It is Lax, because a link in a
+// ticket must arrive signed in; GET changes nothing.
 const sessionCookie = "__Host-switchboard"
 
-// Sessions keeps who is signed in.
+// Sessions stores who is signed in.
 type Sessions interface {
-	// Authenticate returns whose key the text is, or Unauthenticated.
+	// Authenticate returns the caller for the text of a key, or Unauthenticated.
 	Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error)
 	// BeginSession begins a session, and ends the one that it replaces.
 	BeginSession(ctx context.Context, in switchboard.SignIn) (switchboard.SignedIn, error)
-	// FindSession returns the session of a token, and Unauthenticated where there is none or it has
-	// ended. A poll does not prolong it.
+	// FindSession returns the session of a token, or Unauthenticated if there is none or it has
+	// ended. An automatic update does not prolong it.
 	FindSession(ctx context.Context, token switchboard.Secret, poll bool) (switchboard.Session, error)
-	// EndSession ends the session of a token, if there is one. The caller says where the request comes from.
+	// EndSession ends the session of a token, if it exists. The caller says where the request comes
+	// from.
 	EndSession(ctx context.Context, token switchboard.Secret, from switchboard.Caller) error
 	// SpendPortalLink begins the session of a portal link, once, or returns Unauthenticated.
 	SpendPortalLink(ctx context.Context, token switchboard.Secret, in switchboard.SignIn) (switchboard.SignedIn, error)
@@ -29,8 +30,8 @@ type Sessions interface {
 
 var errNobody = switchboard.Errorf(switchboard.CodeUnauthenticated, "nobody is signed in")
 
-// find returns the session of the request, or an Unauthenticated error. Where a trusted proxy names a
-// person who has none, it begins one, unless the page is for strangers too.
+// find returns the session of the request, or an Unauthenticated error. If a trusted proxy names a
+// person without a session, it begins one, unless the page is also for strangers.
 func (c *Console) find(v *visit, strangers bool) (switchboard.Session, error) {
 	named, err := c.proxied(v.request)
 	if err != nil {
@@ -52,8 +53,8 @@ func (c *Console) find(v *visit, strangers bool) (switchboard.Session, error) {
 	return c.enterByProxy(v, named)
 }
 
-// allows reports whether the session may still be used: one that a proxy began while that names the
-// same person with the same rights, and one of a key while people may sign in with keys.
+// allows reports whether the session may still be used. A proxy's session is valid while the proxy
+// names the same person with the same rights, a key's session while people may sign in with keys.
 func (c *Console) allows(s *switchboard.Session, named *proxied) bool {
 	switch {
 	case s.Verified:
@@ -64,7 +65,7 @@ func (c *Console) allows(s *switchboard.Session, named *proxied) bool {
 	return !c.NoKeys
 }
 
-// begin begins a session of the caller, and has the browser keep it.
+// begin begins a session of the caller, and stores it in the browser.
 func (c *Console) begin(v *visit, caller switchboard.Caller, verified bool) (switchboard.Session, error) {
 	begun, err := c.Sessions.BeginSession(v.request.Context(), switchboard.SignIn{Caller: c.madeBy(v, caller), Verified: verified, Replaces: tokenOf(v.request)})
 	if err == nil {
@@ -73,13 +74,13 @@ func (c *Console) begin(v *visit, caller switchboard.Caller, verified bool) (swi
 	return begun.Session, err
 }
 
-// madeBy completes the caller with where the request comes from.
+// madeBy adds where the request comes from to the caller.
 func (c *Console) madeBy(v *visit, caller switchboard.Caller) switchboard.Caller {
 	caller.Origin, caller.RequestID, caller.Address = switchboard.OriginConsole, requestID(v.request), c.addressOf(v.request)
 	return caller
 }
 
-// tokenOf is what the request's cookie holds; empty: it has none.
+// tokenOf returns the token in the request's cookie, or "".
 func tokenOf(r *http.Request) switchboard.Secret {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {

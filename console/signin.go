@@ -25,10 +25,10 @@ type signInPage struct {
 	Name   string
 	Next   string
 	Keys   bool         // people may sign in with keys
-	Plain  bool         // the page came by plain http: the browser will not keep the session
-	Here   string       // who is signed in already, or whom the proxy names; empty: nobody
-	To     string       // where they go on
-	Faults []fieldFault // what is wrong with what was typed
+	Plain  bool         // the page came over plain http: the browser will not keep the session
+	Here   string       // who is already signed in, or whom the proxy names; empty: nobody
+	To     string       // the page after signing in
+	Faults []fieldFault // what is wrong with the typed values
 }
 
 func (c *Console) newSignInPage(v *visit, next string) signInPage {
@@ -40,7 +40,7 @@ func (c *Console) newSignInPage(v *visit, next string) signInPage {
 	return p
 }
 
-// safeNext is the page to go to after the sign-in: the one that was asked for, or the first.
+// safeNext returns the page after signing in: the requested one, or the first.
 func safeNext(next string) string {
 	if switchboard.CheckConsolePath("next", next) != nil {
 		return Root
@@ -52,7 +52,8 @@ func (c *Console) showSignIn(v *visit) (answer, error) {
 	return page("sign_in", "Sign in", c.newSignInPage(v, v.request.URL.Query().Get("next"))), nil
 }
 
-// signIn begins a session of a key. Whatever is wrong with the key, the answer is the same.
+// signIn begins a session with a key. The answer is the same for everything that may be wrong with
+// the key.
 func (c *Console) signIn(v *visit) (answer, error) {
 	shown := c.newSignInPage(v, v.request.PostFormValue("next"))
 	shown.Name = v.request.PostFormValue("name")
@@ -90,7 +91,7 @@ func (c *Console) signIn(v *visit) (answer, error) {
 	return redirect(shown.Next), nil
 }
 
-// try does what a stranger may try a few times a minute.
+// try does something that strangers may only try a few times per minute.
 func (c *Console) try(v *visit, what func(context.Context) error) error {
 	address := c.addressOf(v.request)
 	if wait := c.tries.wait(address, v.now); wait > 0 {
@@ -106,7 +107,7 @@ func (c *Console) try(v *visit, what func(context.Context) error) error {
 	return err
 }
 
-// signOut ends the session, and has the browser forget what it has seen.
+// signOut ends the session, and makes the browser forget what it has seen.
 func (c *Console) signOut(v *visit) (answer, error) {
 	if token := tokenOf(v.request); token != "" {
 		if err := c.Sessions.EndSession(v.request.Context(), token, c.madeBy(v, switchboard.Caller{})); err != nil {
@@ -118,8 +119,9 @@ func (c *Console) signOut(v *visit) (answer, error) {
 	return redirect(linkSignIn("")), nil
 }
 
-// comesPlain reports whether the browser will not keep the session's cookie, because the page came by
-// plain http from another machine. A browser says where a request comes from if it keeps such cookies.
+// comesPlain reports whether the browser will not keep the session's cookie, because the page came
+// over plain http from another machine. Browsers that keep such cookies say where a request comes
+// from.
 func comesPlain(r *http.Request) bool {
 	if r.TLS != nil || r.Header.Get("Sec-Fetch-Site") != "" {
 		return false

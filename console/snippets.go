@@ -13,16 +13,16 @@ import (
 //go:embed snippets
 var snippetFiles embed.FS
 
-// What stands in the snippets in the place of settings of the subscription.
+// What the snippets have in place of settings of the subscription.
 const (
 	snippetHeader = "X-Webhook-Signature"
 	snippetPrefix = "sha256="
 )
 
-// snippetTab is how a receiver verifies what the subscription sends.
+// snippetTab says how a receiver verifies what the subscription sends.
 type snippetTab struct {
 	Scheme   string
-	Header   string // of a scheme with a header of one's own
+	Header   string // for a scheme with a custom header
 	Prefix   string
 	Keys     []string // public ones
 	Secrets  []client.SigningSecret
@@ -36,14 +36,14 @@ type snippet struct {
 	Text     string
 }
 
-// languages are those of the snippets, each with the name of its file.
+// languages are the languages of the snippets, each with the name of its file.
 func languages() []struct{ name, file string } {
 	return []struct{ name, file string }{
 		{"Go", "go.txt"}, {"Node", "node.txt"}, {"Python", "python.txt"}, {"PHP", "php.txt"}, {"Ruby", "ruby.txt"}, {"Java", "java.txt"}, {"C#", "csharp.txt"}, {"openssl", "openssl.txt"},
 	}
 }
 
-// snippetsOf are those for the scheme of the subscription, with its header and prefix.
+// snippetsOf returns the snippets for the subscription's scheme, with its header and prefix.
 func snippetsOf(sub *client.Subscription) (snippetTab, error) {
 	s := sub.Signature
 	tab := snippetTab{Scheme: string(s.Scheme), Header: s.Header, Keys: s.PublicKeys, Secrets: s.Secrets}
@@ -64,7 +64,7 @@ func snippetsOf(sub *client.Subscription) (snippetTab, error) {
 			}
 			shown = strings.NewReplacer(snippetHeader, header, strings.ToLower(snippetHeader), strings.ToLower(header), phpHeader(snippetHeader), phpHeader(header)).Replace(shown)
 			if strings.ContainsFunc(s.Prefix, func(r rune) bool { return !strings.ContainsRune(plainLetters, r) }) {
-				tab.Prefix = s.Prefix // it might have to be escaped in some language
+				tab.Prefix = s.Prefix // some languages might have to escape it
 			} else {
 				shown = strings.ReplaceAll(shown, snippetPrefix, s.Prefix)
 			}
@@ -74,10 +74,10 @@ func snippetsOf(sub *client.Subscription) (snippetTab, error) {
 	return tab, nil
 }
 
-// plainLetters need not be escaped in any of the languages.
+// plainLetters need no escaping in any of the languages.
 const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=-_.:, "
 
-// phpHeader is a header as PHP and Ruby name it: HTTP_X_WEBHOOK_SIGNATURE.
+// phpHeader returns the name of a header in PHP and Ruby: HTTP_X_WEBHOOK_SIGNATURE.
 func phpHeader(name string) string {
 	return "HTTP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }

@@ -38,16 +38,16 @@ type subscriptionPage struct {
 
 // standing says in words why a subscription is not sent to as usual.
 type standing struct {
-	Paused  bool // by somebody, or by us: since when, by whom and why is in the subscription
+	Paused  bool // by a person, or by us; the subscription says since when, by whom and why
 	Breaker *client.EndpointHealth
-	Wait    *time.Time // the receiver asked to be sent nothing before
+	Wait    *time.Time // the receiver asked for no requests until then
 	Queue   string
 	Slow    bool
 	Release *client.RunningRelease
 	Healthy bool
 }
 
-// standingOf is what is to be said of the state of the subscription and of its endpoint.
+// standingOf describes the state of the subscription and of its endpoint.
 func standingOf(sub *client.Subscription, now time.Time) standing {
 	s := standing{Paused: sub.State != switchboard.SubscriptionActive}
 	if h := sub.Health; h != nil {
@@ -63,20 +63,20 @@ func standingOf(sub *client.Subscription, now time.Time) standing {
 	return s
 }
 
-// healthLine is how sending goes.
+// healthLine says how sending goes.
 type healthLine struct {
 	Attempts  int64
 	Share     string
 	P95       int
 	Delivered *time.Time // the last time
-	ByTheHour bool       // it is exact to the hour only
+	ByTheHour bool       // it is only exact to the hour
 	Open      *switchboard.Count
-	Held      *switchboard.Count // nil: none is
-	Oldest    *time.Time         // since when the oldest of them is held
+	Held      *switchboard.Count // nil: none
+	Oldest    *time.Time         // when the oldest of them was held
 }
 
-// healthLineOf takes the time of the last delivery from the recent ones, where one was delivered, which
-// are exact.
+// healthLineOf takes the time of the last delivery from the recent deliveries if one of them was
+// delivered, because those times are exact.
 func healthLineOf(sub *client.Subscription, recent []client.Delivery) healthLine {
 	var line healthLine
 	if a := sub.Activity; a != nil {
@@ -94,8 +94,8 @@ func healthLineOf(sub *client.Subscription, recent []client.Delivery) healthLine
 	return line
 }
 
-// subscriptionButtons are the actions that the person may take, in the order of the page. Those that do
-// not apply to the subscription as it is say why.
+// subscriptionButtons are the actions that the person may take, in the order of the page. Those
+// that do not apply now say why.
 func subscriptionButtons(sub *client.Subscription, s *switchboard.Session) []actionButton {
 	var buttons []actionButton
 	for _, b := range []struct {
@@ -111,7 +111,7 @@ func subscriptionButtons(sub *client.Subscription, s *switchboard.Session) []act
 		}
 		refused := refusal(sub, b.action)
 		if refused != "" && slices.Contains([]string{"resume", "enable", "verify"}, b.action) {
-			continue // there is nothing that it would undo
+			continue // there is nothing to undo
 		}
 		buttons = append(buttons, actionButton{Text: b.text, Address: linkSubscriptionAction(sub.ID, b.action), Allowed: refused == "", WhyNot: refused, Danger: b.action == "delete"})
 	}
@@ -123,7 +123,7 @@ func subscriptionTabs() []rangeLink {
 	return []rangeLink{{Text: "Recent", Address: "recent"}, {Text: "Failing", Address: "failing"}, {Text: "Settings", Address: "settings"}, {Text: "Signature", Address: "signature"}, {Text: "Changes", Address: "changes"}}
 }
 
-// facetChoice is a value that several deliveries have, and the list of them.
+// facetChoice is a value that several deliveries have, and a link to the list of them.
 type facetChoice struct {
 	switchboard.FacetValue
 	Address string
@@ -186,7 +186,7 @@ func deliveryLinks(id string) []filterChip {
 	return []filterChip{list("All deliveries"), list("Open", openStates()...), list("Held", switchboard.StateHeld), list("Failed", switchboard.StateFailed)}
 }
 
-// subscriptionRange is how far back the chart goes. It has whole hours.
+// subscriptionRange is the period of the chart, in whole hours.
 func subscriptionRange(asked string) (timeRange, error) {
 	if asked == "1h" {
 		return timeRange{}, switchboard.InvalidField("last", "must be 24h, 7d or 30d")
@@ -194,7 +194,7 @@ func subscriptionRange(asked string) (timeRange, error) {
 	return overviewRange(asked)
 }
 
-// readSubscription asks for what the page, or the part of it that is asked for, needs, all at a time.
+// readSubscription requests, all at once, what the page or its requested part needs.
 func (v *visit) readSubscription(p *subscriptionPage, last timeRange, cursor string) {
 	var group sync.WaitGroup
 	var traffic read[switchboard.Traffic]
@@ -232,7 +232,7 @@ func (v *visit) readSubscription(p *subscriptionPage, last timeRange, cursor str
 	p.Traffic = traffic.Failed
 	if traffic.Value.Step > 0 {
 		drawn := attemptsChart(&traffic.Value, attemptsInWords(&traffic.Value, last))
-		drawn.Marks = marksOf(marks.Value.Items) // whoever may not read them sees none
+		drawn.Marks = marksOf(marks.Value.Items) // people who may not read them see none
 		p.Chart, p.CountedTo = &drawn, traffic.Value.CountedTo
 	}
 	p.Failures = facetChoices(p.Groups.Value, switchboard.FacetFailure, of(failingStates()...))
@@ -243,7 +243,7 @@ func (v *visit) readSubscription(p *subscriptionPage, last timeRange, cursor str
 	}
 }
 
-// failingStates are those of deliveries that have failed, or have not succeeded yet.
+// failingStates are the states of deliveries that have failed, or have not succeeded yet.
 func failingStates() []switchboard.State {
 	return []switchboard.State{switchboard.StateRetrying, switchboard.StateHeld, switchboard.StateBlocked, switchboard.StateFailed}
 }
@@ -266,13 +266,13 @@ func facetChoices(found client.Facets, facet switchboard.Facet, filter switchboa
 	return links
 }
 
-// settingsSection are settings as the form has them, to be read.
+// settingsSection is a section of settings, as in the form, but read-only.
 type settingsSection struct {
 	Title  string
 	Fields []formField
 }
 
-// settingsOf are all settings of the subscription. Those that say nothing are left out.
+// settingsOf returns all settings of the subscription, without empty ones.
 func settingsOf(sub *client.Subscription) ([]settingsSection, error) {
 	fields := subscriptionFields(true)
 	texts, err := textsOf(fields, sub)

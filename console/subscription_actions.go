@@ -24,7 +24,7 @@ func (c *Console) subscriptionActionRoutes() []route {
 	return routes
 }
 
-// subscriptionActionPage asks before something is done to a subscription.
+// subscriptionActionPage asks for confirmation of an action on a subscription.
 type subscriptionActionPage struct {
 	Sub       client.Subscription
 	Action    string
@@ -35,23 +35,23 @@ type subscriptionActionPage struct {
 	Reason    reasonField
 	Refused   string // why the action does not apply; empty: it does
 	Release   *releasePlan
-	Open      *switchboard.Count // of a deletion: what is cancelled with it
-	Grace     string             // of a rotation
+	Open      *switchboard.Count // for a deletion: what it cancels
+	Grace     string             // for a rotation
 	Revoke    bool
 	Faults    []fieldFault
 }
 
-// releasePlan is what follows when a pause ends.
+// releasePlan is what follows the end of a pause.
 type releasePlan struct {
 	Held     switchboard.Count
 	Oldest   *time.Time
-	Rate     int // a second
+	Rate     int // per second
 	InFlight int
-	Takes    time.Duration // about; zero: nothing is held
+	Takes    time.Duration // approximate; zero: nothing is held
 }
 
-// releasePlanOf says what is released with the subscription, and how long it takes: the slowest of the
-// release itself, the rate limit, and the requests that may be under way at the same time.
+// releasePlanOf says what is released with the subscription, and how long that takes. The slowest
+// of these decides: the release itself, the rate limit, and the number of requests in flight.
 func releasePlanOf(sub *client.Subscription) *releasePlan {
 	plan := &releasePlan{Rate: sub.ReleaseRate, InFlight: sub.MaxInFlight}
 	if sub.Health == nil {
@@ -96,8 +96,8 @@ func actionPageOf(sub client.Subscription, action string) subscriptionActionPage
 	return shown
 }
 
-// refusal is why an action does not apply to the subscription as it is, in the words that the API
-// refuses it with; empty: it applies.
+// refusal says in the API's words why an action does not apply to the subscription now; empty: it
+// applies.
 func refusal(sub *client.Subscription, action string) string {
 	switch action {
 	case "pause", "resume", "disable", "enable":
@@ -165,8 +165,8 @@ func (c *Console) subscriptionAction(v *visit, action string) (answer, error) {
 	return redirect(linkSubscription(sub.ID)), nil
 }
 
-// actionAgain shows the form with what was typed, what is wrong with it, and how the subscription is
-// by now.
+// actionAgain shows the form with the typed values, what is wrong with them, and the current state
+// of the subscription.
 func actionAgain(v *visit, action string, err error) (answer, error) {
 	faults, ours := formFaults(err)
 	if !ours {
@@ -192,8 +192,9 @@ func actionAgain(v *visit, action string, err error) (answer, error) {
 	return page("subscription_action", shown.Title, shown).status(code), nil
 }
 
-// rotateSecret shows the new secret in its answer alone. The form has the version that it was opened
-// at: sent once more, as when the answer is loaded again, it rotates nothing and shows no secret.
+// rotateSecret shows the new secret only in its answer. The form has the version at the time when
+// it was opened. So if it is sent again, for example by reloading the answer, it rotates nothing
+// and shows no secret.
 func (c *Console) rotateSecret(v *visit) (answer, error) {
 	ctx, id := v.request.Context(), v.path("id")
 	now, err := v.api.GetSubscription(ctx, id)

@@ -9,14 +9,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// changeRow is something that was done to a subscription.
+// changeRow is a change of a subscription.
 type changeRow struct {
 	ID      string
 	At      time.Time
 	Verb    string
 	Who     string
 	Reason  string
-	Version string // "6 → 7"; empty: it stays
+	Version string // "6 → 7"; empty: unchanged
 	Members []changedMember
 }
 
@@ -45,7 +45,7 @@ func changesOf(entries []switchboard.AuditEntry) []changeRow {
 	return rows
 }
 
-// names are the members that were changed.
+// names lists the changed members.
 func (r *changeRow) names() []string {
 	var names []string
 	for _, m := range r.Members {
@@ -54,10 +54,10 @@ func (r *changeRow) names() []string {
 	return names
 }
 
-// verbOf is a verb as a word: rotate_secret is "rotate secret".
+// verbOf writes an action in words: rotate_secret is "rotate secret".
 func verbOf(verb switchboard.AuditVerb) string { return strings.ReplaceAll(string(verb), "_", " ") }
 
-// whoOf is who did something: the person, as they named themselves, and the key that they used.
+// whoOf says who did something: the person, in their own words, and the key that they used.
 func whoOf(e *switchboard.AuditEntry) string {
 	actor := e.Actor
 	if e.ActorName != "" {
@@ -69,13 +69,13 @@ func whoOf(e *switchboard.AuditEntry) string {
 	return e.Person + " with " + actor
 }
 
-// plainJSON is a value as people read it: a text without its quotes.
+// plainJSON writes a value for people: a text without its quotes.
 func plainJSON(value []byte) string {
 	f := formField{Kind: fieldText}
 	return f.text(value)
 }
 
-// marksOf are the changes that may explain what a chart shows, the earliest first.
+// marksOf returns the changes that may explain a chart, the earliest first.
 func marksOf(entries []switchboard.AuditEntry) []chartMark {
 	var marks []chartMark
 	for _, row := range changesOf(entries) {

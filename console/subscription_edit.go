@@ -21,14 +21,14 @@ func (c *Console) subscriptionEditRoutes() []route {
 	}
 }
 
-// subscriptionForm is the page on which a subscription is made or changed.
+// subscriptionForm is the page for a new or changed subscription.
 type subscriptionForm struct {
-	ID       string // empty: it is a new one
+	ID       string // empty: a new one
 	Title    string
-	Address  string // where the form goes
+	Address  string // the address that the form posts to
 	Back     string
 	Version  int
-	Base     string // what the form showed at first, as JSON
+	Base     string // the original values of the form, as JSON
 	Sections []formSection
 	Faults   []fieldFault
 	Conflict []conflictRow // the subscription has changed meanwhile
@@ -43,7 +43,7 @@ type formSection struct {
 	Fields []formField
 }
 
-// sectionsOf puts the fields into the sections of the form.
+// sectionsOf distributes the fields over the sections of the form.
 func sectionsOf(fields []formField) []formSection {
 	var sections []formSection
 	for _, f := range fields {
@@ -78,7 +78,7 @@ func sectionOf(path string) string {
 	return "Limits and order"
 }
 
-// typedForm is what was typed.
+// typedForm holds the typed values.
 type typedForm struct {
 	texts   map[string]string
 	base    map[string]string
@@ -87,7 +87,7 @@ type typedForm struct {
 	do      string // save, preview or match
 }
 
-// readForm reads a form of the fields.
+// readForm parses a form of the fields.
 func readForm(r *http.Request, fields []formField) (typedForm, error) {
 	typed := typedForm{texts: map[string]string{}, base: map[string]string{}}
 	if err := r.ParseForm(); err != nil {
@@ -108,8 +108,8 @@ func readForm(r *http.Request, fields []formField) (typedForm, error) {
 	return typed, nil
 }
 
-// formOf is the page with what was typed. Secrets are not in it: whoever sees the page need not be who
-// typed them.
+// formOf returns the page with the typed values, without secrets, because the person who sees the
+// page need not be the one who typed them.
 func formOf(fields []formField, typed typedForm, sub *client.Subscription) (subscriptionForm, error) {
 	shown := subscriptionForm{Title: "New subscription", Address: linkNewSubscription(), Back: linkSubscriptions("", ""), Version: typed.version, Try: typed.try}
 	base, err := json.Marshal(typed.base)
@@ -139,8 +139,8 @@ func formOf(fields []formField, typed typedForm, sub *client.Subscription) (subs
 	return shown, nil
 }
 
-// blame shows faults at their fields. A fault of a part of a member, as of one header, is shown at the
-// member.
+// blame shows faults at their fields. A fault inside a member, such as in one header, is shown at
+// the member.
 func (p *subscriptionForm) blame(faults []fieldFault) {
 	for _, fault := range faults {
 		fault.Field = strings.TrimPrefix(fault.Field, "subscription.")
@@ -161,7 +161,8 @@ func (p *subscriptionForm) blame(faults []fieldFault) {
 	}
 }
 
-// formFaults are what is wrong with what was typed, or false: the error is about something else.
+// formFaults returns what is wrong with the typed values, or false if the error is about something
+// else.
 func formFaults(err error) ([]fieldFault, bool) {
 	if answered, ok := errors.AsType[*client.Error](err); ok {
 		if answered.Status != http.StatusUnprocessableEntity && answered.Status != http.StatusConflict && answered.Status != http.StatusBadRequest {
@@ -191,7 +192,7 @@ func (c *Console) newSubscription(v *visit) (answer, error) {
 	return page("subscription_edit", shown.Title, shown), err
 }
 
-// newFields are those of a new subscription, with the platforms to choose from.
+// newFields returns the fields of a new subscription, with the platforms to choose from.
 func newFields(v *visit) ([]formField, error) {
 	fields := subscriptionFields(true)
 	platforms, err := v.api.ListPlatforms(v.request.Context(), switchboard.PageRequest{Limit: switchboard.MaxPage})
@@ -280,8 +281,8 @@ func (c *Console) updateSubscription(v *visit) (answer, error) {
 	return saved(&changed, "Saved as version "+strconv.Itoa(changed.Version)), nil
 }
 
-// showConflict shows the form again after somebody else has changed the subscription: with both
-// versions side by side, and what was typed upon what is stored by now.
+// showConflict shows the form again after somebody else has changed the subscription. It shows both
+// versions side by side, and merges the typed values into what is stored now.
 func showConflict(v *visit, fields []formField, typed typedForm) (answer, error) {
 	sub, err := v.api.GetSubscription(v.request.Context(), v.path("id"))
 	if err != nil {
@@ -305,7 +306,7 @@ func showConflict(v *visit, fields []formField, typed typedForm) (answer, error)
 	return page("subscription_edit", shown.Title, shown).status(http.StatusConflict), nil
 }
 
-// formAgain shows the form with what was typed, and what is wrong with it.
+// formAgain shows the form with the typed values, and what is wrong with them.
 func formAgain(fields []formField, typed typedForm, sub *client.Subscription, err error) (answer, error) {
 	faults, ours := formFaults(err)
 	if !ours {
@@ -323,20 +324,20 @@ func formAgain(fields []formField, typed typedForm, sub *client.Subscription, er
 	return page("subscription_edit", shown.Title, shown).status(code), nil
 }
 
-// What the buttons of the form do.
+// The functions of the form's buttons.
 const (
 	doSave    = "save"
 	doPreview = "preview"
 	doMatch   = "match"
 )
 
-// encoded writes a document. What was typed as JSON in it is valid.
+// encoded writes a document. The JSON that was typed into it is valid.
 func encoded(document client.Patch) json.RawMessage {
 	text, _ := switchboard.EncodeJSON(document)
 	return text
 }
 
-// savedPage is shown once after a change that made a secret, or that the API warns of.
+// savedPage is shown once after a change that made a secret, or about which the API warns.
 type savedPage struct {
 	Title    string
 	ID       string
@@ -346,7 +347,8 @@ type savedPage struct {
 	Warnings []string
 }
 
-// saved leads to the subscription. What is said once, in the answer to a change, is shown before.
+// saved leads to the subscription. If the answer to a change has something to show once, it shows
+// that first.
 func saved(sub *client.Subscription, title string) answer {
 	if sub.Secret == "" && len(sub.Warnings) == 0 {
 		return redirect(linkSubscription(sub.ID))

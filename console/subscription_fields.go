@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// The form of a subscription is made of the declaration of a subscription, so that every member is in
-// it, in the order and with the words of the API.
+// The form is generated from the declaration of a subscription. So it has every member, in the
+// order and with the words of the API.
 
 // fieldKind is how a member is typed.
 type fieldKind string
@@ -24,34 +24,34 @@ const (
 	fieldNumber fieldKind = "number"
 	fieldChoice fieldKind = "choice" // of a few words
 	fieldFlag   fieldKind = "flag"   // true or false
-	fieldLines  fieldKind = "lines"  // a list, one entry in a line
-	fieldPairs  fieldKind = "pairs"  // "Name: value", one pair in a line
+	fieldLines  fieldKind = "lines"  // a list, one entry per line
+	fieldPairs  fieldKind = "pairs"  // "Name: value", one pair per line
 	fieldArea   fieldKind = "area"   // a text of several lines
 	fieldSecret fieldKind = "secret" // a text that is never shown
-	fieldJSON   fieldKind = "json"   // a document of the customer's own
+	fieldJSON   fieldKind = "json"   // a customer's document
 	fieldObject fieldKind = "object" // a struct, as JSON
 )
 
 // formField is one member of a subscription in a form.
 type formField struct {
-	Path     string // as the API names it: request.url
+	Path     string // the API's name: request.url
 	Doc      string
 	Kind     fieldKind
 	Options  []string // of a choice
 	Default  string
 	Required bool
-	Members  []formField // of an object: what may be in it
+	Members  []formField // for an object: its possible members
 
 	Value string
-	Kept  bool // of a secret: one is stored, and stays unless another is given
+	Kept  bool // for a secret: one is stored, and stays unless another is given
 	Fault string
 }
 
-// kept stands in the place of a secret that is stored.
+// kept replaces a stored secret.
 const kept = "••••"
 
-// subscriptionFields are the members that callers decide, in the API's order. Those that are fixed at
-// creation are in the form of a new one alone.
+// subscriptionFields returns the members that callers set, in the API's order. Those that are fixed
+// at creation are only in the form of a new subscription.
 func subscriptionFields(isNew bool) []formField {
 	fields := fieldsOf(reflect.TypeFor[switchboard.Subscription](), "")
 	if !isNew {
@@ -118,10 +118,10 @@ func fieldOf(path string, required bool, f reflect.StructField) formField {
 	return field
 }
 
-// schemes are those that requests are signed by.
+// schemes are the schemes for signing requests.
 func schemes() []string { return []string{"standard", "standard-ed25519", "hmac-sha256-hex", "none"} }
 
-// textsOf are the members of a subscription as the form shows them, by their paths.
+// textsOf returns the members of a subscription in the form for typing, by their paths.
 func textsOf(fields []formField, sub *client.Subscription) (map[string]string, error) {
 	document, err := subscriptionJSON(sub)
 	if err != nil {
@@ -134,12 +134,12 @@ func textsOf(fields []formField, sub *client.Subscription) (map[string]string, e
 	return texts, nil
 }
 
-// subscriptionJSON is a subscription as JSON, whose members are read by their paths.
+// subscriptionJSON returns a subscription as JSON, from which members are read by their paths.
 func subscriptionJSON(sub *client.Subscription) (json.RawMessage, error) {
 	return json.Marshal(sub) //nolint:gosec // it stays in this process: a secret's text is never shown
 }
 
-// memberOf is a member of a JSON document by its path; nil: it is not there.
+// memberOf returns a member of a JSON document by its path; nil: missing.
 func memberOf(document json.RawMessage, path string) json.RawMessage {
 	for name := range strings.SplitSeq(path, ".") {
 		var members map[string]json.RawMessage
@@ -151,7 +151,7 @@ func memberOf(document json.RawMessage, path string) json.RawMessage {
 	return document
 }
 
-// text writes a member as it is typed.
+// text writes a member in the form for typing.
 func (f *formField) text(value json.RawMessage) string {
 	var text string
 	switch f.Kind {
@@ -184,7 +184,7 @@ func (f *formField) text(value json.RawMessage) string {
 	return text
 }
 
-// value is what was typed, as JSON; nil: nothing was. An error names the field.
+// value returns the typed value as JSON; nil: nothing was typed. An error names the field.
 func (f *formField) value(text string) (any, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// documentOf is a new subscription as it was typed. What was left empty is not in it.
+// documentOf returns the typed new subscription. Empty fields are not in it.
 func documentOf(fields []formField, typed map[string]string) (client.Patch, error) {
 	document := client.Patch{}
 	for _, f := range fields {
@@ -24,8 +24,8 @@ func documentOf(fields []formField, typed map[string]string) (client.Patch, erro
 	return document, nil
 }
 
-// patchOf is what changes a subscription whose members were shown as base to what was typed: a JSON
-// merge patch of the members that differ.
+// patchOf returns the change from base, the values that the form showed, to the typed values: a
+// JSON merge patch of the members that differ.
 func patchOf(fields []formField, base, typed map[string]string) (client.Patch, error) {
 	patch := client.Patch{}
 	for _, f := range fields {
@@ -41,7 +41,7 @@ func patchOf(fields []formField, base, typed map[string]string) (client.Patch, e
 			return nil, err
 		}
 		switch {
-		case now == nil && f.Path == "auth.type": // the others are nothing without it
+		case now == nil && f.Path == "auth.type": // the other members have no meaning without it
 			put(patch, "auth", nil)
 		case now == nil && f.Path == "rate_limit.per_second":
 			put(patch, "rate_limit", nil)
@@ -51,14 +51,14 @@ func patchOf(fields []formField, base, typed map[string]string) (client.Patch, e
 			put(patch, f.Path, now)
 		}
 	}
-	// A timeout that is given without adaptive is fixed: here both stand in the form.
+	// A timeout without adaptive is fixed. The form has both.
 	if _, given := patch["adaptive"]; patch["timeout"] != nil && !given && typed["adaptive.enabled"] == "true" {
 		put(patch, "adaptive.enabled", true)
 	}
 	return patch, nil
 }
 
-// put sets a member by its path. Below a member that is null there is nothing to set.
+// put sets a member by its path. It sets nothing below a member that is null.
 func put(into map[string]any, path string, value any) {
 	name, rest, deeper := strings.Cut(path, ".")
 	if !deeper {
@@ -76,7 +76,7 @@ func put(into map[string]any, path string, value any) {
 	put(inner, rest, value)
 }
 
-// decoded is a value of a form as maps and slices. Numbers stay as they were written.
+// decoded returns a value of a form as maps and slices. Numbers keep their spelling.
 func decoded(value any) any {
 	text, ok := value.(json.RawMessage)
 	if !ok {
@@ -89,7 +89,7 @@ func decoded(value any) any {
 	return out
 }
 
-// mergePatch is the merge patch (RFC 7396) that makes one value of another.
+// mergePatch returns the merge patch (RFC 7396) that turns one value into another.
 func mergePatch(before, after any) any {
 	was, ok := before.(map[string]any)
 	is, both := after.(map[string]any)
@@ -110,17 +110,17 @@ func mergePatch(before, after any) any {
 	return patch
 }
 
-// conflictRow is a member that two people have changed, or one of them.
+// conflictRow is a member that one or two people have changed.
 type conflictRow struct {
 	Path   string
-	Before string // as it was when the form was opened
+	Before string // when the form was opened
 	Yours  string
-	Stored string // as it is by now
+	Stored string // the current value
 	Both   bool   // both have changed it, to different values: yours is in the form
 }
 
-// mergeForms brings together what was typed into a form that showed base, and what is stored by now:
-// what was typed stays, and what was not touched becomes what is stored. The rows are what differs.
+// mergeForms merges what was typed into a form that showed base with what is stored now. Typed
+// values stay, and untouched ones become the stored ones. The rows are the differences.
 func mergeForms(fields []formField, base, typed, stored map[string]string) (merged map[string]string, rows []conflictRow) {
 	merged = map[string]string{}
 	for _, f := range fields {

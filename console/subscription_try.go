@@ -23,20 +23,20 @@ func (c *Console) subscriptionTryRoutes() []route {
 	}
 }
 
-// tryPage is the form of an event that a subscription is tried with, and what came of it.
+// tryPage is the form for an event to try a subscription with, and the result.
 type tryPage struct {
 	Sub     client.Subscription
 	Action  string // test, preview or match
 	Title   string
 	Address string
 	Try     tryFields
-	Types   []string // event types that the subscription takes, of which the catalogue has samples
+	Types   []string // event types that the subscription receives and the catalogue has samples of
 	Faults  []fieldFault
 	Preview *client.Preview
 	Match   *client.Match
 }
 
-// tryFields are the event that a subscription is tried with, as they were typed.
+// tryFields are the typed members of the event.
 type tryFields struct {
 	EventID string
 	Type    string
@@ -44,7 +44,7 @@ type tryFields struct {
 	Key     string
 }
 
-// sample is the event that was typed.
+// sample returns the typed event.
 func (t *tryFields) sample() (client.SampleEvent, error) {
 	event := client.SampleEvent{EventID: t.EventID, Type: t.Type, Key: t.Key}
 	if strings.TrimSpace(t.Data) != "" {
@@ -56,8 +56,8 @@ func (t *tryFields) sample() (client.SampleEvent, error) {
 	return event, nil
 }
 
-// newTryPage is the form with the sample of an event type: of the one that is named in the query, else of
-// the first that the subscription takes.
+// newTryPage returns the form with the sample of an event type: the one in the query, or else the
+// first that the subscription receives.
 func newTryPage(v *visit, action string) (tryPage, error) {
 	p := tryPage{Action: action, Title: map[string]string{"test": "Send a test to", doPreview: "Preview", doMatch: "Try a match of"}[action]}
 	sub, err := v.api.GetSubscription(v.request.Context(), v.path("id"))
@@ -86,8 +86,8 @@ func newTryPage(v *visit, action string) (tryPage, error) {
 	return p, nil
 }
 
-// typesFor are the event types with a sample that the subscription takes, of its platform if it is of
-// one.
+// typesFor returns the event types that the subscription receives and that have a sample, of its
+// platform if it has one.
 func typesFor(v *visit, sub *client.Subscription) ([]client.EventType, error) {
 	var types []client.EventType
 	for t, err := range v.api.EventTypes(v.request.Context(), client.EventTypeFilter{Platform: sub.Profile, UseCase: sub.UseCase}) {
@@ -105,7 +105,7 @@ func hasSample(t client.EventType) bool { return len(t.Sample) > 0 && string(t.S
 
 func hasSchema(t client.EventType) bool { return len(t.Schema) > 0 && string(t.Schema) != "null" }
 
-// indented writes JSON over several lines, and otherwise as it is.
+// indented writes JSON over several lines, and anything else unchanged.
 func indented(document json.RawMessage) string {
 	var text bytes.Buffer
 	if json.Indent(&text, document, "", "  ") != nil {
@@ -126,7 +126,7 @@ func (c *Console) testForm(v *visit) (answer, error)    { return tryForm(v, "tes
 func (c *Console) previewForm(v *visit) (answer, error) { return tryForm(v, doPreview) }
 func (c *Console) matchForm(v *visit) (answer, error)   { return tryForm(v, doMatch) }
 
-// readTry is what was typed.
+// readTry returns the typed values.
 func readTry(v *visit, action string) (tryPage, client.SampleEvent, error) {
 	p, err := newTryPage(v, action)
 	if err != nil {
@@ -141,7 +141,7 @@ func readTry(v *visit, action string) (tryPage, client.SampleEvent, error) {
 	return p, event, err
 }
 
-// tryAgain shows the form with what was typed, and what is wrong with it.
+// tryAgain shows the form with the typed values, and what is wrong with them.
 func tryAgain(p tryPage, err error) (answer, error) {
 	faults, ours := formFaults(err)
 	if !ours || p.Sub.ID == "" {
@@ -151,7 +151,7 @@ func tryAgain(p tryPage, err error) (answer, error) {
 	return page("subscription_try", p.Title, p).status(http.StatusUnprocessableEntity), nil
 }
 
-// sendTest sends a test event, and leads to the delivery that it makes.
+// sendTest sends a test event, and leads to the resulting delivery.
 func (c *Console) sendTest(v *visit) (answer, error) {
 	p, event, err := readTry(v, "test")
 	if err != nil {
@@ -193,7 +193,7 @@ func (c *Console) matchStored(v *visit) (answer, error) {
 	return page("subscription_try", p.Title, p), nil
 }
 
-// wordsOf are the words of an error of ours, without its code.
+// wordsOf returns the text of one of our errors, without its code.
 func wordsOf(err error) string {
 	if own, ok := errors.AsType[*switchboard.Error](err); ok {
 		return own.Message
@@ -201,7 +201,7 @@ func wordsOf(err error) string {
 	return err.Error()
 }
 
-// tryTyped tries what was typed with an event, and saves nothing.
+// tryTyped tries the typed subscription with an event, and saves nothing.
 func tryTyped(v *visit, fields []formField, typed typedForm, document client.Patch, sub *client.Subscription) (answer, error) {
 	event, err := typed.try.sample()
 	if err != nil {
@@ -227,8 +227,9 @@ func tryTyped(v *visit, fields []formField, typed typedForm, document client.Pat
 	return page("subscription_edit", shown.Title, shown), err
 }
 
-// triedDocument is a stored subscription with what was typed, to be tried. Its stored credentials are
-// not known here: without authentication it renders alike, and headers that hold one say so.
+// triedDocument returns a stored subscription with the typed values, to be tried. The console does
+// not know its stored credentials. It renders the same without authentication, and headers with
+// credentials say so.
 func triedDocument(fields []formField, typed map[string]string, sub *client.Subscription) (client.Patch, error) {
 	document, err := documentOf(fields, typed)
 	if err != nil {

@@ -18,8 +18,8 @@ func (c *Console) subscriptionRoutes() []route {
 	}, c.subscriptionEditRoutes(), c.subscriptionActionRoutes(), c.subscriptionTryRoutes())
 }
 
-// How many subscriptions a page of the list has: of those that fail, which come first, and of the
-// others. A page is to have 80 kB at most.
+// How many subscriptions a page of the list has: failing ones, which come first, and others. A page
+// should not exceed 80 kB.
 const (
 	shownFailing = 10
 	shownOthers  = 30
@@ -30,17 +30,17 @@ type subscriptionsPage struct {
 	Filter    subscriptionsFilter
 	Chips     []filterChip
 	Rows      []subscriptionRow
-	LivePath  string // keeps the rows of this page up to date, in their order
-	News      int    // there are so many more by now
-	Address   string // of this page anew
-	Failing   string // more of those that fail; empty: these are all
+	LivePath  string // updates the rows of this page, in their order
+	News      int    // number of additional subscriptions since
+	Address   string // reloads this page
+	Failing   string // more failing ones; empty: these are all
 	Pager     pager
 	Empty     *emptyState
 	MayCreate bool
-	Tenants   bool // several tenants' are shown
+	Tenants   bool // subscriptions of several tenants are shown
 }
 
-// subscriptionsFilter is what the form of the list has.
+// subscriptionsFilter holds the values of the list's form.
 type subscriptionsFilter struct {
 	Tenant, State, EventType, Failing, Text string
 }
@@ -50,19 +50,19 @@ type subscriptionRow struct {
 	Sub       client.Subscription
 	Host      string
 	Failing   bool
-	Breaker   switchboard.BreakerState // empty: it is closed
-	Share     string                   // of the attempts of 24 hours; empty: there were none
+	Breaker   switchboard.BreakerState // empty: closed
+	Share     string                   // of the attempts in 24 hours; empty: none
 	Attempts  int64
 	P95       int
 	Open      *switchboard.Count
 	Held      *switchboard.Count
-	Delivered *time.Time // when the last hour began in which one was delivered
-	ThisHour  bool       // that hour is not over
+	Delivered *time.Time // beginning of the last hour with a delivered one
+	ThisHour  bool       // that hour is the current one
 	Spark     spark
 }
 
-// spark are the attempts of 24 hours as the path of an SVG of spark's size, each hour a line: all, and
-// upon them those that failed.
+// spark draws the attempts of 24 hours as the path of an SVG of spark's size, with one line for
+// each hour: all attempts, and over them the failed ones.
 type spark struct{ All, Failed string }
 
 const (
@@ -70,7 +70,7 @@ const (
 	sparkStep   = 4
 )
 
-// sparkOf draws the hours since that time. The highest is as high as the picture.
+// sparkOf draws the hours since that time. The highest one fills the picture's height.
 func sparkOf(a *client.Activity) spark {
 	most := int64(0)
 	for _, h := range a.Hours {
@@ -109,7 +109,7 @@ func subscriptionRowOf(sub client.Subscription, now time.Time) subscriptionRow {
 	return row
 }
 
-// hostOfURL is the host of a URL, whose path may hold templates.
+// hostOfURL returns the host of a URL whose path may contain templates.
 func hostOfURL(address string) string {
 	_, rest, _ := strings.Cut(address, "://")
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
@@ -118,10 +118,10 @@ func hostOfURL(address string) string {
 	return rest
 }
 
-// shownParameter has the ids of the rows that a page shows, when it asks for them anew.
+// shownParameter has the ids of the rows that a page shows, when it updates them.
 const shownParameter = "shown"
 
-// subscriptions lists subscriptions, those that fail first.
+// subscriptions lists subscriptions, failing ones first.
 func (c *Console) subscriptions(v *visit) (answer, error) {
 	if err := v.checkQuery("tenant", "state", "event_type", "failing", "text", "cursor", shownParameter); err != nil {
 		return answer{}, err
@@ -142,16 +142,17 @@ func (c *Console) subscriptions(v *visit) (answer, error) {
 	return page("subscriptions", "Subscriptions", p), nil
 }
 
-// foundSubscriptions are what the list is made of.
+// foundSubscriptions is the content of the list.
 type foundSubscriptions struct {
 	subs        []client.Subscription // in the order of the rows
 	failing     map[string]bool       // by id
 	moreFailing bool
 	next        string // cursor of the next page
-	news        int    // of the list as it is by now, beside the rows
+	news        int    // number of subscriptions in the current list that are not in the rows
 }
 
-// listSubscriptions asks for those that fail, and then for the others. Only the first page has both.
+// listSubscriptions requests failing subscriptions, and then the others. Only the first page has
+// both.
 func listSubscriptions(v *visit, f subscriptionsFilter, cursor string) (foundSubscriptions, error) {
 	found := foundSubscriptions{failing: map[string]bool{}}
 	ask := func(failing bool, asked switchboard.PageRequest) (next string, err error) {
@@ -179,8 +180,8 @@ func listSubscriptions(v *visit, f subscriptionsFilter, cursor string) (foundSub
 	return found, switchboard.InvalidField("failing", "must be true or false")
 }
 
-// inOrder are the subscriptions with those ids as they are now: rows of a page that stays open are
-// never moved. Those that the list has by now beside them are counted.
+// inOrder returns the current state of the subscriptions with those ids: rows of an open page never
+// move. It counts the others in the current list.
 func (v *visit) inOrder(found foundSubscriptions, ids []string) (foundSubscriptions, error) {
 	byID := map[string]client.Subscription{}
 	for _, sub := range found.subs {
@@ -189,7 +190,7 @@ func (v *visit) inOrder(found foundSubscriptions, ids []string) (foundSubscripti
 	found.subs = nil
 	for _, id := range ids[:min(len(ids), shownFailing+shownOthers)] {
 		sub, there := byID[id]
-		if !there { // it has left this page of the list
+		if !there { // no longer on this page of the list
 			one, err := v.api.GetSubscription(v.request.Context(), id, client.IncludeHealth)
 			switch {
 			case switchboard.CodeOf(err) == switchboard.CodeNotFound:
@@ -206,7 +207,7 @@ func (v *visit) inOrder(found foundSubscriptions, ids []string) (foundSubscripti
 	return found, nil
 }
 
-// newSubscriptionsPage is the page of what was found.
+// newSubscriptionsPage returns the page with the found subscriptions.
 func newSubscriptionsPage(now time.Time, f subscriptionsFilter, found foundSubscriptions, cursor string) subscriptionsPage {
 	p := subscriptionsPage{Filter: f, News: found.news, Address: linkSubscriptionList(f, "")}
 	var ids []string
@@ -238,7 +239,7 @@ func newSubscriptionsPage(now time.Time, f subscriptionsFilter, found foundSubsc
 	return p
 }
 
-// subscriptionChips are the filters that are set, each with the list without it.
+// subscriptionChips are the filters that are set, each with a link to the list without it.
 func subscriptionChips(f subscriptionsFilter) []filterChip {
 	var chips []filterChip
 	add := func(name, value string, take func(*subscriptionsFilter)) {
@@ -261,10 +262,10 @@ func (f *subscriptionsFilter) parameters() url.Values {
 	return parameters("tenant", f.Tenant, "state", f.State, "event_type", f.EventType, "failing", f.Failing, "text", f.Text)
 }
 
-// words are those of a list in a template.
+// words writes a list in a template.
 func words(list ...string) []string { return list }
 
-// commas writes the first so many of a list.
+// commas writes the first entries of a list.
 func commas(list []string, most int) string {
 	if len(list) > most {
 		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", len(list)-most)
@@ -272,7 +273,7 @@ func commas(list []string, most int) string {
 	return strings.Join(list, ", ")
 }
 
-// hasFilter reports whether the subscription takes events by their content.
+// hasFilter reports whether the subscription selects events by their content.
 func hasFilter(sub client.Subscription) bool {
 	return len(sub.Filter) > 0 && string(sub.Filter) != "{}"
 }

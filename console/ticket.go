@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// ticket is plain text about a delivery, to be pasted into a ticket.
+// ticket is plain text about a delivery, for pasting into a ticket.
 type ticket struct {
 	For  string // internal, or for the customer
 	Text string
@@ -27,10 +27,10 @@ func ticketsOf(d *client.Delivery, sub *client.Subscription, by looker) []ticket
 	return []ticket{{"internal", internalTicket(d, by.link)}, customers}
 }
 
-// maxTicketAttempts is how many attempts a ticket lists: more of them say nothing new.
+// maxTicketAttempts is how many attempts a ticket lists: more say nothing new.
 const maxTicketAttempts = 20
 
-// internalTicket is for colleagues: all that the page says, with ids, and the way back to it.
+// internalTicket is for colleagues: everything on the page, with ids and a link to it.
 func internalTicket(d *client.Delivery, link string) string {
 	var out strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
@@ -64,7 +64,7 @@ func internalTicket(d *client.Delivery, link string) string {
 	return out.String()
 }
 
-// prefixed is nothing where there is no text.
+// prefixed returns nothing if there is no text.
 func prefixed(prefix, text string) string {
 	if text == "" {
 		return ""
@@ -72,8 +72,8 @@ func prefixed(prefix, text string) string {
 	return prefix + text
 }
 
-// customerTicket is for whoever runs the endpoint. It names nobody, no host but the endpoint's, and no
-// id but the one that the endpoint got.
+// customerTicket is for the operator of the endpoint. It names no people, no host except the
+// endpoint's, and no id except the one that the endpoint received.
 func customerTicket(d *client.Delivery, sub *client.Subscription, now time.Time) string {
 	host := cmp.Or(d.Host, "your endpoint")
 	var sentences []string
@@ -89,7 +89,7 @@ func customerTicket(d *client.Delivery, sub *client.Subscription, now time.Time)
 	return strings.Join(sentences, " ") + "\n"
 }
 
-// inTicket is a time in UTC, with its day unless that is today.
+// inTicket writes a time in UTC, with the day unless it is today.
 func inTicket(at, now time.Time) string {
 	at, now = at.UTC(), now.UTC()
 	if at.Format(time.DateOnly) == now.Format(time.DateOnly) {
@@ -98,7 +98,7 @@ func inTicket(at, now time.Time) string {
 	return at.Format("Mon 2 Jan 15:04:05")
 }
 
-// sentText says what was tried when: the first attempts, and the last.
+// sentText says when we tried: the first attempts, and the last.
 func sentText(d *client.Delivery, host string, now time.Time) string {
 	const first = 2
 	var times []string
@@ -135,7 +135,7 @@ func webhookID(d *client.Delivery) string {
 	return ""
 }
 
-// answeredText says how the attempts ended: all of them where they ended alike, else the last.
+// answeredText says how the attempts ended: all of them if they ended alike, otherwise the last.
 func answeredText(d *client.Delivery, host string) string {
 	last := &d.Attempts[len(d.Attempts)-1]
 	alike, longest := true, int64(0)
@@ -163,8 +163,8 @@ func answeredText(d *client.Delivery, host string) string {
 	return text + "."
 }
 
-// failureText is what the table of failures says of an attempt without an answer. Its detail is for
-// us: it may name a host of ours.
+// failureText is the text about an attempt without an answer in the table of failures. The
+// failure's detail is for us: it may name one of our hosts.
 func failureText(a *client.Attempt, host string) string {
 	for _, e := range switchboard.FailureExplanations() {
 		if e.Failure == a.Failure && e.Status == 0 && !e.Permanent && !e.Cut && e.Side == switchboard.SideReceiver {
@@ -201,7 +201,7 @@ func followsText(d *client.Delivery, sub *client.Subscription, now time.Time) st
 	return text + "."
 }
 
-// askOf is what whoever runs the endpoint can do; empty: nothing.
+// askOf says what the operator of the endpoint can do; empty: nothing.
 func askOf(d *client.Delivery) string {
 	if d.State == switchboard.StateDelivered || d.State == switchboard.StateCancelled || len(d.Attempts) == 0 {
 		return ""

@@ -11,33 +11,33 @@ func (c *Console) tryItRoutes() []route {
 	return []route{{"GET /console/try", operators, c.tryIt}}
 }
 
-// tryItWindow is how far back the page looks for what was done, and for what failed.
+// tryItWindow is how far back the page looks for actions and failures.
 const tryItWindow = 24 * time.Hour
 
-// tryItPage goes through what a support engineer does, on what fails now.
+// tryItPage shows a support engineer's typical steps, on current failures.
 type tryItPage struct {
 	Steps []tryItStep
 	Done  int
 	Empty *emptyState // nothing fails
 }
 
-// tryItStep is one step, and where it is done.
+// tryItStep is one step, and where to do it.
 type tryItStep struct {
 	Title    string
 	Text     string
-	Address  string // empty: there is nothing to do it with now
+	Address  string // empty: nothing to do it with now
 	LinkText string
 	Done     bool
 }
 
-// tryItData is what the page is made of: the newest delivery in each state, if there is one, and
-// what the person did of late.
+// tryItData is the data for the page: the newest delivery in each state, if any, and the person's
+// recent actions.
 type tryItData struct {
 	held, retrying, failed *client.Delivery
 	actions                []switchboard.AuditEntry
 }
 
-// tryIt is the page for whoever uses the console for the first time.
+// tryIt is the page for people who use the console for the first time.
 func (c *Console) tryIt(v *visit) (answer, error) {
 	if err := v.checkQuery(); err != nil {
 		return answer{}, err
@@ -81,7 +81,7 @@ func newTryItPage(data *tryItData) tryItPage {
 			steps[1].Address, steps[4].Address = linkDelivery(d.ID), linkSubscriptionAction(d.SubscriptionID, string(switchboard.AuditPause))
 		}
 	}
-	if d := data.retrying; d != nil { // its next attempt has a date: more to read
+	if d := data.retrying; d != nil { // its next attempt has a date, so there is more to read
 		steps[1].Address = linkDelivery(d.ID)
 	}
 	if d := data.failed; d != nil {
@@ -99,7 +99,7 @@ func newTryItPage(data *tryItData) tryItPage {
 			steps[4].Done = true
 		}
 	}
-	// Looking leaves no trace: whoever has acted has looked.
+	// Looking leaves no trace, but a person who has acted has also looked.
 	looked := steps[2].Done || steps[3].Done || steps[4].Done
 	steps[0].Done, steps[1].Done = looked, looked
 	for _, s := range steps {

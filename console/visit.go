@@ -10,52 +10,52 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// visit is one request of a person who is signed in; of the pages for anyone, session and api are
+// visit is one request of a person who is signed in. For pages without sign-in, session and api are
 // zero.
 type visit struct {
 	request *http.Request
 	writer  http.ResponseWriter
-	session switchboard.Session // who it is, and what they may do
+	session switchboard.Session // the person and their rights
 	api     *client.Client      // calls /v1 in-process as that person
 	now     time.Time
 	console *Console
 }
 
-// handler returns what is shown. An error becomes an error page: one of the API with its words, its
-// code and its request id.
+// handler returns what to show. An error becomes an error page. The API's errors keep their text,
+// code and request id.
 type handler func(v *visit) (answer, error)
 
-// route is a page, or an action, who may use it, and who serves it.
+// route is a page or an action, who may use it, and its handler.
 type route struct {
-	pattern string // of net/http: "GET /console/deliveries/{id}"
+	pattern string // as in net/http: "GET /console/deliveries/{id}"
 	who     who
 	handler handler
 }
 
-// who says who may use a route beside admins, who may use every one.
+// who says who may use a route, in addition to admins, who may use all.
 type who uint8
 
 const (
 	viewers who = 1 << iota
 	supporters
 	integrators
-	portals   // those whom a portal link brought, with one of the roles above
-	customers // those whom a portal link brought, whatever their role
-	strangers // those who are not signed in
+	portals   // people from a portal link with one of the roles above
+	customers // people from a portal link with any role
+	strangers // people who are not signed in
 )
 
 const (
-	readers   = viewers | supporters | integrators | portals // what is read by all
-	staff     = viewers | supporters                         // what is about the platform as a whole
+	readers   = viewers | supporters | integrators | portals // what everybody reads
+	staff     = viewers | supporters                         // what is about the whole platform
 	operators = supporters                                   // what acts on deliveries
 	editors   = integrators | portals                        // what changes subscriptions
 	auditors  = supporters | customers                       // what shows who did what
 	anyone    = readers | strangers
 
-	administrators who = 0 // admins alone
+	administrators who = 0 // only admins
 )
 
-// roles are those that may use the route beside admin.
+// roles returns the roles that may use the route, in addition to admin.
 func (w who) roles() []switchboard.Role {
 	var roles []switchboard.Role
 	for _, r := range []struct {
@@ -69,7 +69,7 @@ func (w who) roles() []switchboard.Role {
 	return roles
 }
 
-// includes reports whether whoever has the session may use the route.
+// includes reports whether the person with the session may use the route.
 func (w who) includes(s *switchboard.Session) bool {
 	if s.Portal && w&(portals|customers) != portals {
 		return w&customers != 0
@@ -77,19 +77,19 @@ func (w who) includes(s *switchboard.Session) bool {
 	return s.Caller.Role == switchboard.RoleAdmin || slices.Contains(w.roles(), s.Caller.Role)
 }
 
-// newVisit is the request of somebody who is not known yet.
+// newVisit returns the request of a person who is not known yet.
 func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) *visit {
 	return &visit{request: r, writer: w, now: c.Now(), console: c}
 }
 
-// enter makes the visit that of a session. The API's log and audit have the request's id and the
-// address that it came from.
+// enter makes the visit that of a session. The API's log and audit get the request's id and its
+// address.
 func (v *visit) enter(s switchboard.Session) error {
 	v.session = s
 	caller := s.Caller
 	caller.RequestID, caller.Address = requestID(v.request), v.console.addressOf(v.request)
 	api, err := client.New(client.Config{
-		URL:  "http://switchboard.invalid", // no request of it leaves the process
+		URL:  "http://switchboard.invalid", // no request of the client leaves the process
 		HTTP: &http.Client{Transport: patient{v.console.API.Transport(caller)}},
 	})
 	v.api = api
@@ -97,13 +97,13 @@ func (v *visit) enter(s switchboard.Session) error {
 	return err
 }
 
-// path is a value of the route's pattern, as its id.
+// path returns a value in the route's pattern, as its id.
 func (v *visit) path(name string) string { return v.request.PathValue(name) }
 
-// isPoll reports whether a part of a page is asked for, as those are that keep themselves up to date.
+// isPoll reports whether the request is for a part of a page, as from parts that update themselves.
 func (v *visit) isPoll() bool { return v.request.URL.Query().Has(partParameter) }
 
-// shows reports whether a part of the page is shown: as a part of the whole, or by itself.
+// shows reports whether a part of the page is shown, within the page or separately.
 func (v *visit) shows(part string) bool {
 	return !v.isPoll() || v.request.URL.Query().Get(partParameter) == part
 }
@@ -146,8 +146,8 @@ func (c *Console) answer(v *visit, r route) (answer, error) {
 	return r.handler(v)
 }
 
-// withoutSession leads whoever is not signed in to the page where they can, and back afterwards. A
-// poll makes the browser load its page anew, which ends there too.
+// withoutSession leads people who are not signed in to the sign-in page, and back afterwards. An
+// automatic update makes the browser reload its page, which also ends at the sign-in page.
 func (c *Console) withoutSession(v *visit, err error) (answer, error) {
 	if switchboard.CodeOf(err) != switchboard.CodeUnauthenticated {
 		return answer{}, err
@@ -163,8 +163,8 @@ func (c *Console) withoutSession(v *visit, err error) (answer, error) {
 	return redirect(linkSignIn(next)), nil
 }
 
-// checkQuery refuses parameters that the page does not know, so that a link with a slip of the pen
-// shows an error and not something else than was meant.
+// checkQuery refuses parameters that the page does not know. So a link with a typing error shows an
+// error instead of something unintended.
 func (v *visit) checkQuery(known ...string) error {
 	var unknown []string
 	for name := range v.request.URL.Query() {
@@ -182,12 +182,12 @@ func (v *visit) checkQuery(known ...string) error {
 	return switchboard.InvalidField(unknown[0], "this page has no such parameter; it knows %s", switchboard.JoinWords(known))
 }
 
-// errNoPage is the error about a path that leads nowhere.
+// errNoPage is the error about an unknown path.
 func errNoPage(path string) error {
 	return switchboard.Errorf(switchboard.CodeNotFound, "there is no page at %s", path)
 }
 
-// errNotAllowed is the error about a page that is not for the role.
+// errNotAllowed is the error about a page that the role may not use.
 func errNotAllowed(w who, s *switchboard.Session) error {
 	if s.Portal {
 		return switchboard.Errorf(switchboard.CodeNotFound, "there is no such page")

@@ -7,8 +7,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// LoadCompose reads a Compose file as `docker compose` does: it interpolates the variables, given
-// as NAME=value, and refuses what the schema does not allow, names that do not exist, and cycles.
+// LoadCompose reads a Compose file in the way of `docker compose`. It interpolates the variables,
+// given as NAME=value, and refuses violations of the schema, unknown names, and cycles.
 func LoadCompose(ctx context.Context, file string, variables ...string) (*types.Project, error) {
 	options, err := cli.NewProjectOptions([]string{file}, cli.WithEnv(variables))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package check checks what operators are handed: compose.yaml by Compose's own loader, the
-// chart by Helm's own linter and engine and by Kubernetes' own types, and that they, the units
-// for systemd and the example of an environment say the same. It is a module of its own, so
-// that whoever builds Switchboard fetches nothing of it.
+// Package check checks what operators get. It checks compose.yaml with Compose's own loader, and
+// the chart with Helm's own linter and engine and with Kubernetes' own types. It also checks that
+// these, the systemd units and the example of an environment agree. It is a separate module, so
+// that people who build Switchboard need not fetch its dependencies.
 package check

@@ -9,9 +9,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// The scripts ask "switchboard complete" for what may follow. They are here, and no library's,
-// because those for kong are asleep: kongplete does not build with kong 1, and the last tag of
-// kong-completion is of 2022.
+// The scripts ask "switchboard complete" for what may follow. They are our own, because the
+// libraries for kong are unmaintained: kongplete does not build with kong 1, and the last tag of
+// kong-completion is from 2022.
 //
 //go:embed completion
 var scripts embed.FS

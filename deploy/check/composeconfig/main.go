@@ -1,6 +1,6 @@
-// Command composeconfig prints what a Compose file runs, as one JSON document: what a container of
-// each service is made of, what it waits for, and what it is checked by. It does for tests what
-// `docker compose config` does where there is Docker.
+// Command composeconfig prints what a Compose file runs, as one JSON document: the container of
+// each service, what it waits for, and how it is checked. It does for tests what
+// `docker compose config` does, but needs no Docker.
 //
 //	go run ./composeconfig compose.yaml [NAME=value …]
 package main
@@ -63,7 +63,7 @@ func run(ctx context.Context, arguments []string) error {
 func environment(s types.ServiceConfig) map[string]string {
 	set := map[string]string{}
 	for name, value := range s.Environment {
-		if value != nil { // nil: taken from the shell, and not set there
+		if value != nil { // nil: to be taken from the shell, and not set there
 			set[name] = *value
 		}
 	}

@@ -1,5 +1,5 @@
-// Package rules reads what deploy/ says in Prometheus's language: the alerts and the dashboard. Of Prometheus it
-// needs the parser alone, so that its tests are quick and part of `make test`.
+// Package rules reads the alerts and the dashboard in deploy/, which are in Prometheus's language.
+// It only needs Prometheus's parser, so its tests are quick and part of `make test`.
 package rules
 
 import (
@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Alert is what is read of one of deploy/alerts.yaml.
+// Alert is an alert of deploy/alerts.yaml.
 type Alert struct {
 	Name        string `yaml:"alert"`
 	Expr        string
@@ -21,7 +21,7 @@ type Alert struct {
 	Annotations map[string]string
 }
 
-// Alerts are those of a folder deploy.
+// Alerts returns the alerts of a deploy folder.
 func Alerts(deploy string) ([]Alert, error) {
 	var file struct {
 		Groups []struct{ Rules []Alert }
@@ -37,7 +37,8 @@ func Alerts(deploy string) ([]Alert, error) {
 	return all, err
 }
 
-// Expressions are those of the alerts and of the dashboard of a folder deploy, by where they stand.
+// Expressions returns the expressions of the alerts and the dashboard of a deploy folder, by their
+// location.
 func Expressions(deploy string) (map[string]parser.Expr, error) {
 	found, err := texts(deploy)
 	if err != nil {
@@ -45,7 +46,7 @@ func Expressions(deploy string) (map[string]parser.Expr, error) {
 	}
 	parsed := map[string]parser.Expr{}
 	for where, text := range found {
-		// What Grafana fills in.
+		// The values that Grafana fills in.
 		filled := strings.NewReplacer("$__rate_interval", "5m", "$class", ".*").Replace(text)
 		if parsed[where], err = parser.NewParser(parser.Options{}).ParseExpr(filled); err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
@@ -87,8 +88,8 @@ func texts(deploy string) (map[string]string, error) {
 	return found, nil
 }
 
-// Selected are the metrics that expressions select, by their names. That of a histogram is also among them without
-// what each of its series has at the end.
+// Selected returns the metrics that expressions select, by name. A histogram also has its name
+// without the suffixes of its series.
 func Selected(expressions map[string]parser.Expr) map[string]bool {
 	names := map[string]bool{}
 	for _, expression := range expressions {
