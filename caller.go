@@ -40,11 +40,6 @@ const (
 	OriginSwitchboard Origin = "switchboard" // Switchboard itself, or one of its own commands
 )
 
-// Origins lists every origin.
-func Origins() []Origin {
-	return []Origin{OriginAPI, OriginConsole, OriginTemporal, OriginSwitchboard}
-}
-
 // MaxPerson is the longest name of an acting person, in characters.
 const MaxPerson = 128
 

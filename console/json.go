@@ -136,7 +136,7 @@ func indentHead(document string, limit int) (string, bool) {
 	return string(out), true
 }
 
-// wholeRunes leaves out the last character if the text was cut inside of it.
+// wholeRunes removes the last character if the text was cut inside it.
 func wholeRunes(text string) string {
 	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
 		if start := len(text) - back; utf8.RuneStart(text[start]) {

@@ -39,8 +39,8 @@ const (
 	firstsPause = 200 * time.Millisecond
 )
 
-// patient makes requests of the API, and repeats one whose first is still being carried out, which the
-// API answers with 409 and Retry-After, until it gets the answer of the first.
+// patient makes requests to the API. If the same request is still being executed, the API answers
+// 409 with Retry-After. patient then repeats the request until it gets the answer of the first.
 type patient struct{ http.RoundTripper }
 
 func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {

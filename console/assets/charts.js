@@ -1,8 +1,8 @@
-// Draws the charts out of the tables that stand below them.
+// Draws the charts from the tables below them.
 "use strict";
 (() => {
-  const drawn = new Map(); // by the element that it is drawn in
-  // A canvas does not know light-dark(): the browser resolves it as the colour of an element.
+  const drawn = new Map(); // by the element that contains the chart
+  // A canvas does not support light-dark(), so the browser resolves it as the colour of an element.
   const probe = document.createElement("i");
   const token = (name) => {
     probe.style.color = `var(--${name})`;
@@ -12,7 +12,7 @@
     return colour;
   };
 
-  // Failed bars are hatched too, so that colour does not carry the meaning alone.
+  // Failed bars are hatched too, so that the meaning does not depend on colour alone.
   const hatched = (colour) => {
     const tile = document.createElement("canvas");
     tile.width = tile.height = 6;
@@ -25,7 +25,7 @@
     return pen.createPattern(tile, "repeat");
   };
 
-  // The legend, which is drawn beside, is a table too.
+  // The legend next to the chart is also a table.
   const read = (figure) => {
     const table = figure.querySelector(".numbers");
     const names = [...table.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
@@ -35,7 +35,7 @@
     return { names, times: rows.map((cells) => Date.parse(cells[0].querySelector("time").dateTime) / 1000), columns, marks };
   };
 
-  // Changes stand as dashed lines at their times; the list below says what they were.
+  // Changes are dashed lines at their times; the list below describes them.
   const drawMarks = (marks) => (plot) => {
     const pen = plot.ctx, { left, top, width, height } = plot.bbox;
     pen.save();
@@ -74,7 +74,7 @@
       drawn.get(place)?.destroy();
       drawn.delete(place);
       if (!data.times.length || !data.columns.some((column) => column.some(Boolean))) continue;
-      // The second is drawn upon the first: both together are as high as all.
+      // The second is drawn upon the first: together they have the height of the total.
       const shown = figure.dataset.chart === "bars" ? [data.columns[0].map((v, i) => v + data.columns[1][i]), data.columns[1]] : data.columns;
       drawn.set(place, new uPlot(options(figure, place, data), [data.times, ...shown], place));
     }

@@ -1,15 +1,15 @@
-// What the console does in the browser beside links and forms: settings, times, updates, keys and
-// copies. Every page works without it.
+// What the console does in the browser in addition to links and forms: settings, times, updates,
+// keys and copies. Every page works without it.
 "use strict";
 (() => {
   const root = document.documentElement;
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-  // Settings are kept by the browser. A browser that keeps nothing has the defaults.
+  // The browser stores the settings. If it stores nothing, the defaults apply.
   const settings = {
     get(name) { try { return localStorage.getItem("switchboard." + name) || ""; } catch { return ""; } },
-    set(name, value) { try { localStorage.setItem("switchboard." + name, value); } catch { /* not kept */ } },
+    set(name, value) { try { localStorage.setItem("switchboard." + name, value); } catch { /* not stored */ } },
   };
   const look = () => {
     for (const name of ["theme", "rows"]) {
@@ -20,7 +20,7 @@
 
   const say = (text) => { const status = one("[data-status]"); if (status) { status.textContent = ""; status.textContent = text; } };
 
-  // Times. The server's clock counts: skew is how far it is ahead of this computer's.
+  // Times. The server's clock counts: skew is how far it is ahead of this computer's clock.
   let skew = 0;
   const now = () => Date.now() + skew;
   const format = (options) => { const f = new Intl.DateTimeFormat("en-GB", options); return (at) => f.format(at); };
@@ -30,7 +30,7 @@
     clock: format({ ...clock, ...zone }), date: format({ ...date, ...zone }), day: format({ ...date, year: "numeric", ...zone }),
   }));
   const [local, utc] = zones;
-  // exact leaves the date out today.
+  // exact omits the date if it is today.
   const exact = (zone, at) => (zone.day(at) === zone.day(now()) ? "" : (zone.day(at).slice(-4) === zone.day(now()).slice(-4) ? zone.date(at) : zone.day(at)) + " ") + zone.clock(at);
   const span = (seconds) => {
     const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -69,7 +69,7 @@
     one("span", notice).textContent = span(Math.round(Math.abs(skew) / 1000));
   };
 
-  // Updates: elements with data-live ask for themselves every so many seconds.
+  // Updates: elements with data-live reload themselves every so many seconds.
   let paused = false;
   const due = new WeakMap(), failures = new WeakMap(), tags = new WeakMap();
   const busy = () => paused || document.hidden || one("dialog[open]") || one("[data-tick]:checked") || String(getSelection());
@@ -79,7 +79,7 @@
     for (const element of all("[data-live]")) {
       if (!due.has(element)) later(element, Number(element.dataset.live));
       if (waits || Date.now() < due.get(element)) continue;
-      later(element, 15); // unless it is answered before
+      later(element, 15); // unless the answer comes first
       element.dispatchEvent(new CustomEvent("live"));
     }
   };
@@ -91,10 +91,10 @@
     address.searchParams.set("part", event.target.getAttribute("hx-get").split("=")[1]);
     const { request } = event.detail.ctx;
     request.action = address.pathname + address.search;
-    request.headers["HX-PTag"] = tags.get(event.target) || ""; // of what is shown: answered 304 while it is the same
+    request.headers["HX-PTag"] = tags.get(event.target) || ""; // of the shown content: the answer is 304 while it is the same
   });
-  // Pages and their parts are HTML. Any other answer, as that of an error, is shown as text, and above
-  // the link to what was asked for.
+  // Pages and their parts are HTML. Any other answer, for example to an error, is shown as text,
+  // above the link that requested it.
   document.addEventListener("htmx:before:swap", (event) => {
     const { response, target, text } = event.detail.ctx, live = isLive(event);
     const html = (response.headers.get("Content-Type") || "").startsWith("text/html");
@@ -126,7 +126,7 @@
   document.addEventListener("htmx:after:swap", (event) => { reveal(event.target); showTimes(event.target); ticked(); });
   const pause = () => {
     const button = one('[data-do="pause"]');
-    if (!button) return; // nothing on the page keeps itself up to date
+    if (!button) return; // nothing on the page updates itself
     paused = !paused;
     button.setAttribute("aria-pressed", paused);
     button.textContent = paused ? "Updates paused" : "Pause updates";
@@ -137,9 +137,9 @@
   const copy = async (text, what) => {
     try { await navigator.clipboard.writeText(text); say(what + " is copied"); } catch { say("The browser does not allow to copy"); }
   };
-  // A link that shows next week what it shows today has times instead of "the last 24 hours".
+  // A link has times instead of "the last 24 hours", so that it still shows the same next week.
   const copyLink = () => {
-    const link = new URL(one("[data-permanent]")?.href || location.href); // the server knows it where there is more to it
+    const link = new URL(one("[data-permanent]")?.href || location.href); // the server makes the link if the address is not enough
     const last = link.searchParams.get("last") || one("[data-last]")?.dataset.last || "";
     const hours = { h: 1, d: 24 }[last.slice(-1)] * parseInt(last, 10);
     if (hours && !link.searchParams.get("after") && !link.searchParams.get("before")) {
@@ -186,7 +186,7 @@
   };
   const tickAll = (value) => { for (const box of all("[data-tick]")) box.checked = value; ticked(); };
 
-  // Keys. None works in a field, with another key held down, or once they are switched off.
+  // Keys. They do not work in a field, together with a modifier key, or while they are switched off.
   const follow = (selector, within) => { const link = one(selector, within); if (link) link.click(); return Boolean(link); };
   const act = (key, action) => {
     const bar = one("[data-ticked]:not([hidden])");
@@ -217,7 +217,7 @@
     keys[event.key]();
   });
 
-  // A portal link has its token behind the #, which no server sees: it goes into the form, and out of the address.
+  // A portal link has its token behind the #, which no server sees. Move it from the address into the form.
   const enter = () => {
     const field = one("[data-link-token]");
     if (!field || location.hash.length < 2) return;
