@@ -1,6 +1,6 @@
-// Command switchboard-dev is Switchboard with everything that it needs in one
-// process: a private Postgres, a Temporal server, Temporal's web UI. It is for
-// development and for measuring; production runs the command switchboard.
+// Command switchboard-dev is Switchboard with everything that it needs in one process: a private
+// Postgres, a Temporal server, and Temporal's web UI. It is for development and measurements;
+// production runs the command switchboard.
 package main
 
 import (
@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	// The Temporal server's garbage collector runs less often at the price of
-	// memory: 17 % less CPU for a delivery (temporal-notes §12).
+	// Rarer garbage collections in the Temporal server cost memory and save 17 % of the CPU of a
+	// delivery (temporal-notes §12).
 	gcPercent   = 400
-	memoryLimit = 4 << 30 // bytes; beyond it the collector works as hard as it must
+	memoryLimit = 4 << 30 // bytes; above it the collector works as hard as necessary
 )
 
 // commands is the command line.
@@ -36,7 +36,7 @@ type commands struct {
 
 	Temporal temporalCommand `cmd:"" hidden:""`
 
-	// What benchmark and faults start as processes of their own.
+	// Commands that bench and faults start as separate processes.
 	TemporalServer process.TemporalCommand `cmd:"" hidden:""` // process.TemporalCommandName
 	BenchFloor     bench.FloorCommand      `cmd:"" hidden:""`
 }

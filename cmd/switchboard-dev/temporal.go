@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
 )
 
-// temporalCommand is the hidden command that runs the Temporal server and its web UI alone,
-// until its standard input ends. switchboard-stack starts it.
+// temporalCommand is the hidden command that only runs the Temporal server and its web UI, until
+// its standard input ends. switchboard-stack starts it.
 type temporalCommand struct {
 	DatabaseURL string `name:"database-url" required:"" help:"Main database of the server, made if it is missing."`
 	Addr        string `required:"" help:"Address of the server."`

@@ -11,20 +11,20 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// The processes, as the report calls them.
+// The processes, with their names in the report.
 const (
 	processServe    = "switchboard serve"
 	processFloor    = "bare worker"
 	processTemporal = "Temporal server"
 	processPostgres = "Postgres"
 	processSelf     = "receiver and poster"
-	processOthers   = "everything else on the machine" // no part of any sum: it tells of a disturbed run
+	processOthers   = "everything else on the machine" // in no sum: it shows that a run was disturbed
 )
 
 // usage is CPU time by process.
 type usage map[string]time.Duration
 
-// since is what was used since an earlier reading.
+// since returns what was used since an earlier reading.
 func (u usage) since(earlier usage) usage {
 	d := maps.Clone(u)
 	for name := range d {
@@ -33,7 +33,7 @@ func (u usage) since(earlier usage) usage {
 	return d
 }
 
-// total is what the stack used.
+// total returns what the stack used.
 func (u usage) total() time.Duration {
 	var sum time.Duration
 	for _, d := range u {
@@ -42,8 +42,8 @@ func (u usage) total() time.Duration {
 	return sum
 }
 
-// takeOthers removes what is no part of the stack, and returns it. Of an idle
-// machine the two accounts of the kernel may differ by some ticks below zero.
+// takeOthers removes and returns what is not part of the stack. On an idle machine, the difference
+// of the kernel's two accounts may be some ticks below zero.
 func (u usage) takeOthers() time.Duration {
 	d := u[processOthers]
 	delete(u, processOthers)
@@ -58,7 +58,7 @@ func (s *stack) families() (map[string][]procStat, error) {
 	}
 	found := map[string][]procStat{
 		processTemporal: only(all, s.temporal.PID()),
-		processPostgres: family(all, s.postgres.PID()), // a process for each connection
+		processPostgres: family(all, s.postgres.PID()), // one process per connection
 		processSelf:     only(all, os.Getpid()),        // the others are its descendants
 	}
 	if s.serve != nil {
@@ -75,7 +75,7 @@ func (s *stack) families() (map[string][]procStat, error) {
 	return found, nil
 }
 
-// only picks one process and leaves out what its children used.
+// only returns one process, without what its children used.
 func only(all []procStat, pid int) []procStat {
 	for _, s := range all {
 		if s.pid == pid {
@@ -106,22 +106,21 @@ func (s *stack) used() (usage, error) {
 }
 
 const (
-	// pollPause is the time between two looks at something that is waited for.
+	// pollPause is the interval of polls.
 	pollPause = 100 * time.Millisecond
-	// restWindow is for how long Temporal and Postgres must be at rest, and
-	// restLimit the CPU that they may use in it: a tenth of a core. At rest they use
-	// less than half of that.
+	// restWindow is how long Temporal and Postgres must be at rest, and restLimit the CPU that they
+	// may use in that time: a tenth of a core. At rest they use less than half of that.
 	restWindow = 500 * time.Millisecond
 	restLimit  = 50 * time.Millisecond
-	// taskTimeout is when the server looks at a workflow once more, to find that its
-	// first task did not time out: 10 s after the start, the SDK's default, and a
-	// second for the timer's own delay. A round without it would leave that to the next.
+	// taskTimeout is when the server checks a workflow again, to find that its first task did not
+	// time out: 10 s after the start, the SDK's default, and a second for the timer's own delay. A
+	// round that ended earlier would leave that work to the next.
 	taskTimeout = 11 * time.Second
-	// drainTimeout bounds the time from the last delivery until the engine is idle.
+	// drainTimeout limits the time from the last delivery until the engine is idle.
 	drainTimeout = 3 * time.Minute
 )
 
-// closed counts the closed workflows of a type as Temporal's own list shows them.
+// closed counts the closed workflows of a type in Temporal's own list.
 func (s *stack) closed(ctx context.Context, workflowType string) (int64, error) {
 	answer, err := s.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 		Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus != 'Running'", workflowType),
@@ -129,9 +128,9 @@ func (s *stack) closed(ctx context.Context, workflowType string) (int64, error) 
 	return answer.GetCount(), err
 }
 
-// drain waits until Temporal lists so many closed workflows of the type, has looked
-// at each for the last time and come to rest, and returns how many there are then:
-// more than wanted if deliveries were started twice.
+// drain waits until Temporal lists that many closed workflows of the type, has checked each for the
+// last time, and is at rest. It returns how many there are then: more than wanted if deliveries
+// were started twice.
 func (s *stack) drain(ctx context.Context, workflowType string, wanted int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
@@ -153,7 +152,7 @@ func (s *stack) drain(ctx context.Context, workflowType string, wanted int64) (i
 	}
 }
 
-// rest waits until Temporal and Postgres do next to nothing.
+// rest waits until Temporal and Postgres use almost no CPU.
 func (s *stack) rest(ctx context.Context) error {
 	for {
 		before, err := s.used()

@@ -18,11 +18,11 @@ type backoff struct {
 	Seconds    float64           `json:"seconds"` // until all were in backoff
 }
 
-// backoffTimeout bounds the phase: ten thousand deliveries take about two minutes.
+// backoffTimeout limits the phase: ten thousand deliveries take about two minutes.
 const backoffTimeout = 15 * time.Minute
 
-// measureMemory lets deliveries fail until all wait for their second attempt, an
-// hour away, and reads the memory when the engine has come to rest.
+// measureMemory makes deliveries fail until all wait for their second attempt in an hour, and reads
+// the memory when the engine is at rest.
 func (b *bench) measureMemory(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, backoffTimeout)
 	defer cancel()
@@ -89,7 +89,7 @@ func (b *bench) untilRetrying(ctx context.Context) error {
 	}
 }
 
-// retrying is the number of deliveries in backoff, from the metrics.
+// retrying reads the number of deliveries in backoff from the metrics.
 func (p *poster) retrying(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -111,7 +111,7 @@ func (p *poster) retrying(ctx context.Context) (int, error) {
 	return 0, lines.Err()
 }
 
-// openInState reads a line such as switchboard_deliveries_open{state="retrying"} 12.
+// openInState parses a line such as switchboard_deliveries_open{state="retrying"} 12.
 func openInState(line, state string) (float64, bool) {
 	name, value := cutLast(line, " ")
 	if !strings.HasPrefix(name, "switchboard_deliveries_open{") || !strings.Contains(name, `state="`+state+`"`) {

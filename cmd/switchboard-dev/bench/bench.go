@@ -37,11 +37,11 @@ type Command struct {
 	DataDir string `help:"Folder for the databases and logs; kept. A temporary one if left out."`
 	JSON    string `name:"json" help:"File to write everything to that was measured."`
 
-	Out io.Writer `kong:"-"` // where the table goes; nil: standard output
+	Out io.Writer `kong:"-"` // output for the table; nil: standard output
 }
 
-// Run measures, prints the table and writes the file. Everything that it starts
-// has ended when it returns. Targets that were missed are no error: this is no test.
+// Run measures, prints the table and writes the file. Everything that it starts has ended when it
+// returns. Missed targets are no error: this is not a test.
 func (c *Command) Run(ctx context.Context) error {
 	if err := c.validate(); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (c *Command) Run(ctx context.Context) error {
 	b := &bench{Command: *c, dir: dir, out: cmp.Or[io.Writer](c.Out, os.Stdout)}
 	if err := b.measure(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = errors.Join(err, remove()) // whoever interrupts needs no logs
+			err = errors.Join(err, remove()) // after an interruption nobody needs the logs
 		}
 		return fmt.Errorf("bench: %w", err)
 	}
@@ -82,14 +82,14 @@ func (c *Command) validate() error {
 	return nil
 }
 
-// dataDir makes the run's folder. remove is for the end of a run that went well:
-// after another the logs tell why.
+// dataDir makes the run's folder. remove is for the end of a successful run: after a failure, the
+// logs say why.
 func (c *Command) dataDir() (dir string, remove func() error, err error) {
 	if c.DataDir == "" {
 		if dir, err = os.MkdirTemp("", "switchboard-bench-"); err != nil {
 			return "", nil, err
 		}
-		// Root's Postgres runs as another user, who must get to its own folder.
+		// Root's Postgres runs as another user, who must be able to enter its folder.
 		return dir, func() error { return os.RemoveAll(dir) }, os.Chmod(dir, 0o711)
 	}
 	dir, err = filepath.Abs(c.DataDir)
@@ -99,7 +99,7 @@ func (c *Command) dataDir() (dir string, remove func() error, err error) {
 	return dir, func() error { return nil }, os.MkdirAll(dir, 0o755)
 }
 
-// What --only may say.
+// The values of --only.
 const (
 	onlyFloor     = "floor"
 	onlyOurs      = "ours"
@@ -174,7 +174,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 	return b.report.write(b.JSON)
 }
 
-// progress tells what happens, on standard error so that the table stands alone.
+// progress reports what happens, on standard error, so that standard output has only the table.
 func (b *bench) progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }

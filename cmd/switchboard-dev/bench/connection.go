@@ -8,9 +8,9 @@ import (
 	"net/url"
 )
 
-// connection is a keep-alive connection that carries one request at a time. Its caller
-// does what http.Transport has two more goroutines for: the poster is measured with
-// the rest, and should cost no more than a load generator.
+// connection is a keep-alive connection that carries one request at a time. It does in the caller's
+// goroutine what http.Transport does in two more: the poster is part of the measurement, and should
+// cost no more than a load generator.
 type connection struct {
 	conn    net.Conn
 	answers *bufio.Reader
@@ -30,8 +30,8 @@ func connect(ctx context.Context, base string) (*http.Client, error) {
 	return &http.Client{Transport: &connection{conn, bufio.NewReader(conn)}, Timeout: callTimeout}, nil
 }
 
-// RoundTrip sends the request and reads the head of its answer, whose body is to be
-// read to its end before the next call.
+// RoundTrip sends the request and reads the head of its answer. The caller must read the body to
+// its end before the next call.
 func (c *connection) RoundTrip(request *http.Request) (*http.Response, error) {
 	deadline, _ := request.Context().Deadline() // zero: none
 	if err := c.conn.SetDeadline(deadline); err != nil {

@@ -14,21 +14,21 @@ type behaviour string
 
 // What bad endpoints do.
 const (
-	hangs       behaviour = "hang"             // it takes the request and never answers
+	hangs       behaviour = "hang"             // it accepts the request and never answers
 	answersLate behaviour = "answer after 3 s" // with 200
-	refuses     behaviour = "refuse"           // it does not take the connection
-	answers     behaviour = "answer at once"   // with 200: no bad one, to compare with
-	lateAnswer            = 3 * time.Second    // of those that answer late
+	refuses     behaviour = "refuse"           // it does not accept the connection
+	answers     behaviour = "answer at once"   // with 200: a good endpoint, for comparison
+	lateAnswer            = 3 * time.Second    // of endpoints that answer late
 )
 
-// badEndpoints are endpoints of one behaviour, each with a host and a port of its own.
+// badEndpoints are endpoints with one behaviour, each with its own host and port.
 type badEndpoints struct {
 	urls []string
 	stop context.CancelFunc
 	ends []func() error
 }
 
-// startEndpoints starts so many endpoints. Linux has the whole of 127.0.0.0/8 on loopback.
+// startEndpoints starts that many endpoints. On Linux, loopback has all of 127.0.0.0/8.
 func startEndpoints(b behaviour, count int) (_ *badEndpoints, err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	e := &badEndpoints{stop: stop}
@@ -46,7 +46,7 @@ func startEndpoints(b behaviour, count int) (_ *badEndpoints, err error) {
 			go hang(ctx, listener)
 		case answersLate:
 			e.serve(listener, func(_ http.ResponseWriter, request *http.Request) {
-				_ = pause(request.Context(), lateAnswer) // whoever gave up reads no answer
+				_ = pause(request.Context(), lateAnswer) // a sender that gave up reads no answer
 			})
 		case answers:
 			e.serve(listener, func(http.ResponseWriter, *http.Request) {})
@@ -61,10 +61,10 @@ func startEndpoints(b behaviour, count int) (_ *badEndpoints, err error) {
 func (e *badEndpoints) serve(listener net.Listener, handler http.HandlerFunc) {
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: handler}
 	e.ends = append(e.ends, server.Close)
-	go func() { _ = server.Serve(listener) }() // returns after Close, and only then
+	go func() { _ = server.Serve(listener) }() // returns only after Close
 }
 
-// hang takes connections, reads what is sent, and answers nothing until the other side or ctx
+// hang accepts connections, reads what is sent, and answers nothing until the other side or ctx
 // ends them.
 func hang(ctx context.Context, listener net.Listener) {
 	for {

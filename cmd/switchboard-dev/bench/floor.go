@@ -23,9 +23,9 @@ import (
 	switchboardworker "github.com/seed-49a43567/switchboard/worker"
 )
 
-// FloorCommand is the hidden command of the floor: a bare Temporal worker as a
-// process of its own. For each line "run ID COUNT CONCURRENCY" on its standard
-// input it runs so many workflows and prints a line of JSON.
+// FloorCommand is the hidden command of the floor: a bare Temporal worker in a separate process.
+// For each line "run ID COUNT CONCURRENCY" on its standard input, it runs that many workflows and
+// prints a line of JSON.
 type FloorCommand struct {
 	TemporalAddr string `required:"" help:"Address of the Temporal server."`
 }
@@ -36,12 +36,12 @@ type (
 		Ready bool `json:"ready"`
 	}
 	floorRound struct {
-		First time.Time `json:"first"` // when the first start was asked for
+		First time.Time `json:"first"` // when the first start was requested
 		Last  time.Time `json:"last"`  // when the last activity ran
 	}
 )
 
-// The bare worker has the settings of Switchboard's own.
+// The bare worker has the settings of Switchboard's worker.
 const (
 	floorQueue     = "bench-floor"
 	floorWorkflow  = "BenchFloor"
@@ -49,7 +49,7 @@ const (
 	floorWorkflows = 500 // kept in memory
 )
 
-// floorPatience is how long a bare workflow may take, far beyond what any does.
+// floorPatience is how long a bare workflow may take, far more than any needs.
 const floorPatience = time.Minute
 
 // Run runs the worker until its standard input ends.
@@ -107,8 +107,7 @@ func (f *floor) serve(ctx context.Context) error {
 	return in.Err()
 }
 
-// run runs count workflows, so many at a time: the next is started when the
-// activity of one has run.
+// run runs count workflows, that many at a time: it starts the next one when an activity has run.
 func (f *floor) run(ctx context.Context, round string, count, concurrency int) (floorRound, error) {
 	var mu sync.Mutex
 	var next atomic.Int64
@@ -153,7 +152,7 @@ func (f *floor) one(ctx context.Context, id string) (time.Time, error) {
 	}
 }
 
-// workflow is what a delivery's workflow is without any delivery.
+// workflow is a delivery's workflow without a delivery.
 func (f *floor) workflow(ctx workflow.Context, id string) error {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout: floorPatience,
@@ -162,13 +161,13 @@ func (f *floor) workflow(ctx workflow.Context, id string) error {
 	return workflow.ExecuteLocalActivity(ctx, f.ran, id).Get(ctx, nil)
 }
 
-// ran is the activity: it does nothing but tell that it ran.
+// ran is the activity. It only reports that it ran.
 func (f *floor) ran(_ context.Context, id string) error {
 	f.mu.Lock()
 	waiting := f.waiting[id]
 	delete(f.waiting, id)
 	f.mu.Unlock()
-	if waiting != nil { // nil: the server had the task done twice
+	if waiting != nil { // nil: the server had the task executed twice
 		waiting <- time.Now()
 	}
 	return nil

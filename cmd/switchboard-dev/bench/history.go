@@ -18,23 +18,24 @@ import (
 )
 
 const (
-	// historyDays is over how many days the old deliveries are spread.
+	// historyDays is the number of days over which the old deliveries are spread.
 	historyDays = 30
 	// historyRemoved is how many of them retention removes.
 	historyRemoved = 1_000_000
-	// costRounds and costDeliveries are of each database, in turn; a round of it takes seconds.
+	// costRounds and costDeliveries are for each database, which take turns; one round takes
+	// seconds.
 	costRounds     = 5
 	costDeliveries = 3000
-	// costCallers accept, load and record at the same time, batches of costBatch events.
+	// costCallers accept, load and record at the same time, in batches of costBatch events.
 	costCallers = 4
 	costBatch   = 10
-	// retainTimeout bounds the run of retention.
+	// retainTimeout limits the run of retention.
 	retainTimeout = 15 * time.Minute
-	// emptyDatabase is the one that the full one is compared with.
+	// emptyDatabase is the database that the full one is compared with.
 	emptyDatabase = "switchboard_empty"
 )
 
-// history is what many old deliveries cost.
+// history is the cost of many old deliveries.
 type history struct {
 	Deliveries int        `json:"deliveries"`
 	SeedS      float64    `json:"seed_seconds"`
@@ -48,28 +49,27 @@ type history struct {
 	Beside     spread     `json:"arrival_ms_beside_retention"`
 }
 
-// cost is what a round of accepting, loading and recording took of Postgres.
+// cost is what a round of accepting, loading and recording cost in Postgres.
 type cost struct {
 	CPU float64 `json:"postgres_cpu_us_per_delivery"`
 	WAL float64 `json:"wal_bytes_per_delivery"`
 }
 
-// historyDatabase is one of the two databases, used past `switchboard serve`.
+// historyDatabase is one of the two databases, used directly, without `switchboard serve`.
 type historyDatabase struct {
 	*store.Store
 	sql    *sql.DB
 	tenant string
 }
 
-// retained is how many days stay, so that historyRemoved of count deliveries go; not fewer
-// than event ids are listed for, as retention must be.
+// retained returns how many days remain, so that retention removes historyRemoved of count
+// deliveries. It is at least as long as event ids are kept, as retention requires.
 func retained(count int) int {
 	days := (historyRemoved*historyDays + count - 1) / count
 	return max(eventIDDays, historyDays-days)
 }
 
-// openHistory makes a database that is as old as the deliveries that are seeded, with a
-// partition for each day.
+// openHistory makes a database as old as the seeded deliveries, with a partition for each day.
 func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *historyDatabase, err error) {
 	if err := s.postgres.CreateDatabase(ctx, name, ""); err != nil {
 		return nil, err
@@ -78,8 +78,8 @@ func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *histo
 	if err != nil {
 		return nil, err
 	}
-	// Where the days ahead have run out, the next partition reaches until today. So none of them
-	// may run out: else what is measured would be stored among the rows of weeks.
+	// When the prepared days have run out, the next partition reaches until today. They must not
+	// run out here: otherwise what is measured would be stored among the rows of weeks.
 	for ago := historyDays; ago > 0; ago -= store.PartitionsAhead {
 		if err := s.migrateAgo(ctx, name, keys, ago); err != nil {
 			return nil, err
@@ -104,7 +104,7 @@ func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *histo
 	return d, nil
 }
 
-// migrateAgo migrates a database with the clock of so many days ago.
+// migrateAgo migrates a database with the clock of that many days ago.
 func (s *stack) migrateAgo(ctx context.Context, name string, keys *store.Keyring, days int) error {
 	ago, err := store.Open(store.Config{URL: s.postgres.URL(name), Keyring: keys, Now: func() time.Time { return time.Now().AddDate(0, 0, -days) }})
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *stack) migrateAgo(ctx context.Context, name string, keys *store.Keyring
 	return errors.Join(ago.Migrate(ctx), ago.Close())
 }
 
-// openHistories opens Switchboard's own database, and one beside it that stays empty.
+// openHistories opens Switchboard's own database, and a second one that stays empty.
 func (s *stack) openHistories(ctx context.Context, keyring string) error {
 	for _, name := range []string{database, emptyDatabase} {
 		d, err := s.openHistory(ctx, name, keyring)
@@ -125,8 +125,8 @@ func (s *stack) openHistories(ctx context.Context, keyring string) error {
 	return nil
 }
 
-// bytesPerDelivery is what an old delivery takes on disk, with its event and attempts and
-// while they are written.
+// bytesPerDelivery is the disk space of an old delivery, with its event and attempts, including
+// what writing them needs.
 const bytesPerDelivery = 5 << 10
 
 // roomFor checks that the disk has room for the old deliveries.
@@ -143,14 +143,14 @@ func roomFor(dir string, deliveries int) error {
 
 func (d *historyDatabase) close() error { return errors.Join(d.sql.Close(), d.Close()) }
 
-// measureHistory seeds one database, compares it with an empty one, and then lets retention
-// work on it while deliveries are made.
+// measureHistory seeds one database, compares it with an empty one, and then runs retention on it
+// while deliveries are made.
 func (b *bench) measureHistory(ctx context.Context) (err error) {
 	h := &history{Deliveries: b.History}
 	full, empty := b.stack.history[0], b.stack.history[1]
 	defer func() { err = errors.Join(err, full.close(), empty.close()) }()
 
-	// The hour's own run of retention would leave nothing to measure.
+	// The hourly run of retention would leave nothing to measure.
 	retain := b.stack.client.ScheduleClient().GetHandle(ctx, worker.RetainSchedule)
 	if err := retain.Pause(ctx, client.SchedulePauseOptions{Note: "switchboard-dev bench runs it itself"}); err != nil {
 		return err
@@ -165,8 +165,9 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 		return err
 	}
 	b.progress("%.1f GB; %d rounds of %d deliveries in each of the two databases", float64(h.Bytes)/1e9, costRounds+1, costDeliveries)
-	// One checkpoint, and the round to warm up after it: in production five minutes lie between
-	// two, and a checkpoint before each round would charge it with images of whole pages.
+	// One checkpoint, and a warm-up round after it. In production five minutes lie between two
+	// checkpoints. A checkpoint before each round would charge the round with images of whole
+	// pages.
 	if _, err := full.sql.ExecContext(ctx, "CHECKPOINT"); err != nil {
 		return err
 	}
@@ -177,7 +178,7 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 				return fmt.Errorf("history, cost: %w", err)
 			}
 			switch {
-			case i == 0: // to warm up
+			case i == 0: // warm-up
 			case d == empty:
 				h.Empty = append(h.Empty, c)
 			default:
@@ -196,8 +197,8 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 	return nil
 }
 
-// costOf measures a round: events are accepted, and each of their deliveries is loaded and
-// recorded as delivered, as an attempt does.
+// costOf measures a round. It accepts events, and loads each of their deliveries and records it as
+// delivered, as an attempt does.
 func (b *bench) costOf(ctx context.Context, d *historyDatabase) (cost, error) {
 	before, err := b.stack.used()
 	if err != nil {
@@ -233,7 +234,7 @@ func (b *bench) costOf(ctx context.Context, d *historyDatabase) (cost, error) {
 	return cost{CPU: float64(used.Microseconds()) / costDeliveries, WAL: (end - wal) / costDeliveries}, nil
 }
 
-// deliver accepts a batch of events and makes their deliveries, without a request.
+// deliver accepts a batch of events and finishes their deliveries without a request.
 func (d *historyDatabase) deliver(ctx context.Context) error {
 	events := make([]switchboard.Event, costBatch)
 	for i := range events {
@@ -267,14 +268,14 @@ func (d *historyDatabase) deliver(ctx context.Context) error {
 	return group.Wait()
 }
 
-// wal is how many bytes of WAL the server has written so far.
+// wal returns how many bytes of WAL the server has written so far.
 func (d *historyDatabase) wal(ctx context.Context) (bytes float64, err error) {
 	err = d.sql.QueryRowContext(ctx, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')").Scan(&bytes)
 	return bytes, err
 }
 
-// retainBeside runs retention while events are posted at a steady pace, after a time of
-// the pace alone.
+// retainBeside runs retention while events are posted at a steady pace, after a time with only the
+// pace.
 func (b *bench) retainBeside(ctx context.Context, full *historyDatabase, h *history) error {
 	if _, err := b.paced(ctx, 2*b.Rate); err != nil {
 		return err
@@ -313,17 +314,17 @@ func (b *bench) retainBeside(ctx context.Context, full *historyDatabase, h *hist
 	return nil
 }
 
-// count is how many deliveries are stored that were seeded.
+// count returns how many seeded deliveries are stored.
 func (d *historyDatabase) count(ctx context.Context) (n int64, err error) {
 	err = d.sql.QueryRowContext(ctx, "SELECT count(*) FROM deliveries WHERE tenant LIKE 'seed-%'").Scan(&n)
 	return n, err
 }
 
-// The bounds of the issue: what old deliveries may add.
+// The limits from the issue: what old deliveries may add.
 const (
-	targetHistoryCost = 1.1 // times what it costs empty
+	targetHistoryCost = 1.1 // times the cost on an empty database
 	targetRetainS     = 60.0
-	targetBesideP99   = 1.2 // times the p99 without
+	targetBesideP99   = 1.2 // times the p99 without retention
 )
 
 func (h *history) lines() []line {

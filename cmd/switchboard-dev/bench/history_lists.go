@@ -11,7 +11,7 @@ type listTime struct {
 	Name  string  `json:"name"`
 	P50   float64 `json:"p50_ms"`
 	P95   float64 `json:"p95_ms"`
-	CPU   float64 `json:"cpu_ms"` // of Postgres and Switchboard, each time: what else the machine does counts little
+	CPU   float64 `json:"cpu_ms"` // of Postgres and Switchboard, for each call: the machine's other work hardly affects it
 	Bound float64 `json:"bound_ms"`
 }
 
@@ -19,8 +19,8 @@ func (l listTime) lines(kind string) []line {
 	return []line{info("p50 ms: "+kind+" "+l.Name, "%.0f", l.P50), info("  CPU ms", "%.1f", l.CPU), atMost("  p95", l.P95, l.Bound, "%.0f")}
 }
 
-// The bounds of lists in milliseconds: those by state, the others, and those that search
-// back in slices of time and may answer with a part.
+// The limits of lists in milliseconds: lists by state, others, and those that search back in slices
+// of time and may answer with a part.
 const (
 	boundByState = 50
 	boundOthers  = 150
@@ -28,7 +28,7 @@ const (
 	listTries    = 20
 )
 
-// timeLists times the lists that a console shows, each for several tenants.
+// timeLists times the lists of a console, each for several tenants.
 func (b *bench) timeLists(ctx context.Context, d *historyDatabase) ([]listTime, error) {
 	failed, retrying := switchboard.StateFailed, switchboard.StateRetrying
 	var calls []timedCall

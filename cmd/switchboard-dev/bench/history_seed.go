@@ -12,14 +12,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// seedTenants, seedSubscriptions and seedHosts are how many the old deliveries have.
+// seedTenants, seedSubscriptions and seedHosts are the numbers of tenants, subscriptions and hosts
+// of the old deliveries.
 const (
 	seedTenants = 500
 	seedHosts   = 200
-	seedData600 = 560 // bytes of text in an event's data, 600 in all
-	// seedWorkers seed so many days at the same time.
+	seedData600 = 560 // bytes of text in an event's data, which has 600 in total
+	// seedWorkers is how many days are seeded at the same time.
 	seedWorkers = 2
-	// eventIDDays are the last days, of which the ids that platforms chose are still listed.
+	// eventIDDays are the last days, for which the ids chosen by platforms are still kept.
 	eventIDDays = 7
 )
 
@@ -30,7 +31,7 @@ func seedData() []byte {
 func seededTenant(try int) string       { return fmt.Sprintf("seed-%d", try*17%seedTenants) }
 func seededSubscription(try int) string { return fmt.Sprintf("sub_%026d", try*17%seedTenants) }
 
-// seeded puts names of seeded rows in the place of "seed" in a filter.
+// seeded replaces "seed" in a filter with names of seeded rows.
 func seeded(f switchboard.DeliveryFilter, try int) switchboard.DeliveryFilter {
 	n := try * 17
 	for field, name := range map[*string]string{
@@ -44,8 +45,8 @@ func seeded(f switchboard.DeliveryFilter, try int) switchboard.DeliveryFilter {
 	return f
 }
 
-// The functions that seeding uses. seed_time is the part of an id that is its time, and
-// seed_random is random letters, as [switchboard.NewID] makes them.
+// The functions for seeding. seed_time returns the time part of an id, and seed_random random
+// letters, as in [switchboard.NewID].
 const seedFunctions = `
 CREATE OR REPLACE FUNCTION seed_time(ms bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', ((ms >> shift) & 31)::int + 1, 1), '' ORDER BY shift DESC)
@@ -53,9 +54,10 @@ CREATE OR REPLACE FUNCTION seed_time(ms bigint) RETURNS text LANGUAGE sql IMMUTA
 CREATE OR REPLACE FUNCTION seed_random(n int) RETURNS text LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
   SELECT substr(md5(random()::text), 1, n) $$`
 
-// seedDay stores the deliveries of one day: of 50 one has failed after five attempts and of
-// 200 one was cancelled, of ten one needed a second attempt. $1 is when the day begins, $2
-// its number, $3 how many there are, $4 whether event ids are listed, $5 the data, $6 whether of 140 one is in backoff still.
+// seedDay stores the deliveries of one day. One in 50 has failed after five attempts, one in 200
+// was cancelled, and one in ten needed a second attempt. $1 is the beginning of the day, $2 its
+// number, $3 the number of deliveries, $4 whether event ids are kept, $5 the data, $6 whether one
+// in 140 is still in backoff.
 const seedDay = `
 WITH made AS MATERIALIZED (
   SELECT g, at, 'seed-' || (g % 500) AS tenant, 'seed-' || $2::int || '-' || g AS event_id,
@@ -87,12 +89,12 @@ SELECT 'att_' || seed_time((extract(epoch FROM at) * 1000)::bigint) || seed_rand
   '{"Content-Type": "text/plain", "Date": "Sat, 31 Jan 2026 12:00:00 GMT", "Server": "nginx", "Content-Length": "2"}', false, convert_to('ok', 'UTF8'), false
 FROM made, generate_series(1, attempts) AS number`
 
-// seedClosed has days that are over closed, as the workflow Retain does with each when it ends.
-// Else the run of it that is measured would do so with all of them.
+// seedClosed closes past days, as the workflow Retain does with each when it ends. Otherwise the
+// measured run of it would close all of them.
 const seedClosed = "UPDATE partitions SET stage = 'closed', at = now() WHERE hi <= now() AND lo IS NOT NULL"
 
-// seed stores count deliveries of the last historyDays days, straight by SQL, and leaves the tables
-// vacuumed as they would be by then. They are final, unless some are to be open.
+// seed stores count deliveries of the last historyDays days directly by SQL, and vacuums the
+// tables. The deliveries are final, unless some are to be open.
 func seed(ctx context.Context, db *sql.DB, count int, open bool, progress func(string, ...any)) error {
 	if _, err := db.ExecContext(ctx, seedFunctions); err != nil {
 		return err

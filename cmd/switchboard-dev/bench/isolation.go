@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// isolation is what healthy deliveries are like beside bad endpoints of others.
+// isolation compares healthy deliveries with and without bad endpoints of others.
 type isolation struct {
 	Rate      int          `json:"rate"`
 	Without   []window     `json:"without"` // one before each scenario and one after the last
@@ -20,11 +20,11 @@ type isolation struct {
 	Idle      cpuPerSecond `json:"idle_cpu_ms_per_second"`
 }
 
-// window is a span of time in which healthy events were posted at a steady pace.
+// window is a time span in which healthy events were posted at a steady pace.
 type window struct {
 	Events      int          `json:"events"`
 	NotAccepted int          `json:"not_accepted"` // posts that were not answered 202
-	NotArrived  int          `json:"not_arrived"`  // counted with the time waited for them
+	NotArrived  int          `json:"not_arrived"`  // counted with the time that the bench waited for them
 	Duplicates  int          `json:"duplicates"`
 	Answer      spread       `json:"answer_ms"`
 	Arrival     spread       `json:"arrival_ms"`
@@ -33,7 +33,7 @@ type window struct {
 	Others      float64      `json:"others_cores"`
 }
 
-// cpuPerSecond is CPU in milliseconds a second by process.
+// cpuPerSecond is CPU in milliseconds per second, by process.
 type cpuPerSecond map[string]float64
 
 func (c cpuPerSecond) total() float64 {
@@ -58,19 +58,19 @@ type besideBad struct {
 	Drained   bool           `json:"drained"` // within drainTimeout
 	Tabs      int            `json:"tabs,omitempty"`
 	Polls     int            `json:"polls,omitempty"` // of the tabs
-	dead      bool           // its endpoints never answer: an event for one is only parked
-	control   bool           // its endpoints answer at once: the others have no bound beside it
+	dead      bool           // its endpoints never answer, so an event for them is only parked
+	control   bool           // its endpoints answer at once, so others have no limit next to it
 }
 
 const (
 	sliceLength     = 5 * time.Second
 	isolationRate   = 20 // healthy events a second
 	isolationTenant = "isolation-healthy"
-	// arrivalTimeout is how long healthy events are waited for after the last was posted.
+	// arrivalTimeout is how long to wait for healthy events after the last was posted.
 	arrivalTimeout = 30 * time.Second
 )
 
-// measureIsolation alternates windows without bad traffic with one scenario each.
+// measureIsolation alternates windows without bad traffic and scenarios.
 func (b *bench) measureIsolation(ctx context.Context) (err error) {
 	db, err := sql.Open("postgres", b.stack.postgres.URL(database))
 	if err != nil {
@@ -114,7 +114,7 @@ func (b *bench) measureIsolation(ctx context.Context) (err error) {
 	return without()
 }
 
-// warmUp is for how long healthy events are posted before anything is measured.
+// warmUp is how long healthy events are posted before any measurement.
 const warmUp = 5 * time.Second
 
 func (b *bench) progressOf(what string, w window) {
@@ -122,7 +122,7 @@ func (b *bench) progressOf(what string, w window) {
 		what, w.Arrival.P50, w.Arrival.P95, w.Arrival.P99, w.Answer.P99, w.NotArrived+w.NotAccepted, w.Events, w.CPU.total(), w.Others)
 }
 
-// chosenScenarios are those that --scenario names.
+// chosenScenarios are the scenarios of --scenario.
 func (b *bench) chosenScenarios() []scenario {
 	var chosen []scenario
 	for _, s := range scenarios(b.IsolationCap) {
@@ -133,8 +133,8 @@ func (b *bench) chosenScenarios() []scenario {
 	return chosen
 }
 
-// beside measures healthy events while the scenario's endpoints get theirs, and leaves nothing
-// of the scenario behind.
+// beside measures healthy events while the scenario's endpoints get theirs, and removes everything
+// of the scenario.
 func (b *bench) beside(ctx context.Context, db *sql.DB, s scenario, onset, later time.Duration) (besideBad, error) {
 	result := besideBad{Scenario: s.name, What: s.what(), Tabs: s.tabs, dead: s.dead(), control: s.behaviour == answers}
 	bad, err := b.startBad(ctx, s)

@@ -15,21 +15,21 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// scenario is bad traffic beside which healthy events are measured.
+// scenario is bad traffic next to which healthy events are measured.
 type scenario struct {
-	name      string // as --scenario has it
+	name      string // its name for --scenario
 	behaviour behaviour
 	endpoints int
-	rate      float64 // events a second for each endpoint; 0: only the burst
-	burst     int     // events at once, when it begins
-	sameOwner bool    // the endpoints are of the tenant whose healthy events are measured
+	rate      float64 // events per second for each endpoint; 0: only the burst
+	burst     int     // events at once at the beginning
+	sameOwner bool    // the endpoints belong to the tenant whose healthy events are measured
 	timeout   time.Duration
 	cap       int // max_in_flight; 0: the default
-	tabs      int // of the console's overview, beside it
+	tabs      int // open tabs of the console's overview
 }
 
-// scenarios lists those of the issue, and what c and d are like with endpoints that answer at once: h and i.
-// largestCap is the max_in_flight of f.
+// scenarios are the scenarios of the issue. h and i repeat c and d with endpoints that answer at
+// once. largestCap is the max_in_flight of f.
 func scenarios(largestCap int) []scenario {
 	return []scenario{
 		{name: "a", behaviour: hangs, endpoints: 30, rate: 0.5},
@@ -58,10 +58,10 @@ func (s scenario) what() string {
 	return text
 }
 
-// dead reports whether its endpoints get events all the time and answer none.
+// dead reports whether its endpoints constantly get events and answer none.
 func (s scenario) dead() bool { return s.rate > 0 && (s.behaviour == hangs || s.behaviour == refuses) }
 
-// tenant owns the endpoint with that number.
+// tenant returns the owner of the endpoint with that number.
 func (s scenario) tenant(i int) string {
 	if s.sameOwner {
 		return isolationTenant
@@ -69,25 +69,25 @@ func (s scenario) tenant(i int) string {
 	return fmt.Sprintf("isolation-%s-%d", s.name, i)
 }
 
-// badTraffic is a scenario that runs.
+// badTraffic is a running scenario.
 type badTraffic struct {
 	poster        *poster
-	via           *client.Client // its own connections: healthy events share none with it
-	idle          func()         // closes those that are not used
+	via           *client.Client // its own connections, which healthy events do not use
+	idle          func()         // closes unused connections
 	endpoints     *badEndpoints
 	subscriptions []string
 	tabs          *tabs // nil: none
 	stop          context.CancelFunc
-	ended         chan struct{} // closed when nothing is posted any more
+	ended         chan struct{} // closed when posting has ended
 
 	mu               sync.Mutex
 	accepted, failed int
 }
 
-// badEvent begins the type of every event for a bad endpoint.
+// badEvent is the prefix of the type of every event for a bad endpoint.
 const badEvent = "dead."
 
-// badPosts is how many events for bad endpoints are posted at a time at most.
+// badPosts limits how many events for bad endpoints are posted at a time.
 const badPosts = 500
 
 // startBad subscribes the scenario's endpoints and posts their events until it is stopped.
@@ -159,14 +159,14 @@ func (t *badTraffic) post(ctx context.Context, s scenario) {
 	_ = group.Wait() // none of them fails
 }
 
-// count is how many events were accepted so far.
+// count returns how many events have been accepted so far.
 func (t *badTraffic) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.accepted
 }
 
-// stopPosting returns how many posts failed, when nothing is posted any more.
+// stopPosting ends posting, and returns how many posts failed.
 func (t *badTraffic) stopPosting() (failed int) {
 	t.stop()
 	<-t.ended
@@ -188,8 +188,8 @@ func (t *badTraffic) remove(ctx context.Context) error {
 	return errors.Join(errors.Join(errs...), t.endpoints.close())
 }
 
-// drainBad waits until nothing of the scenario is open and the stack is at rest. It reports
-// whether it is within drainTimeout.
+// drainBad waits until nothing of the scenario is open and the stack is at rest. It reports whether
+// that happened within drainTimeout.
 func (b *bench) drainBad(ctx context.Context, db *sql.DB) (drained bool, err error) {
 	draining, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
@@ -213,7 +213,7 @@ func (b *bench) drainBad(ctx context.Context, db *sql.DB) (drained bool, err err
 	}
 }
 
-// countOverdue counts deliveries whose date passed so long ago that something is wrong with us.
+// countOverdue counts deliveries whose date passed so long ago that we have a fault.
 func countOverdue(ctx context.Context, db *sql.DB) (n int, err error) {
 	err = db.QueryRowContext(ctx, "SELECT count(*) FROM deliveries WHERE next_attempt_at < $1", time.Now().Add(-switchboard.StuckAfter)).Scan(&n)
 	return n, err
@@ -225,8 +225,7 @@ func countOpen(ctx context.Context, db *sql.DB) (n int, err error) {
 	return n, err
 }
 
-// badStates counts the bad deliveries that are not final by their state, and by the reason of
-// those that are parked.
+// badStates counts the bad deliveries that are not final by state, and parked ones by reason.
 func badStates(ctx context.Context, db *sql.DB) (states map[string]int, err error) {
 	rows, err := db.QueryContext(ctx, `SELECT CASE state WHEN 'held' THEN 'held ' || reason ELSE state END, count(*)
 FROM deliveries WHERE event_type LIKE $1 AND completed_at IS NULL GROUP BY 1`, badEvent+"%")

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// healthy posts healthy events at a steady pace for those times, one straight after the other,
-// and returns what each was like. between, unless it is nil, is called at the end of each.
+// healthy posts healthy events at a steady pace for those times, one directly after the other, and
+// returns the result of each. It calls between, unless that is nil, at the end of each.
 func (b *bench) healthy(ctx context.Context, between func(), lengths ...time.Duration) ([]window, error) {
 	total := 0
 	for _, length := range lengths {
@@ -32,7 +32,7 @@ func (b *bench) healthy(ctx context.Context, between func(), lengths ...time.Dur
 	waiting, cancel := context.WithTimeout(ctx, arrivalTimeout)
 	defer cancel()
 	if err := b.stack.receiver.wait(waiting); err != nil && ctx.Err() != nil {
-		return nil, err // else the windows say how many did not arrive
+		return nil, err // otherwise the windows say how many did not arrive
 	}
 	now := time.Now()
 	for i, length := range lengths {
@@ -45,7 +45,7 @@ func (b *bench) healthy(ctx context.Context, between func(), lengths ...time.Dur
 
 func eventsIn(length time.Duration) int { return int(length.Seconds() * isolationRate) }
 
-// watchUse notes the CPU that the stack uses for that long.
+// watchUse measures the CPU that the stack uses for that long.
 func (b *bench) watchUse(ctx context.Context, length time.Duration, w *window) error {
 	before, err := b.stack.used()
 	if err != nil {
@@ -64,8 +64,8 @@ func (b *bench) watchUse(ctx context.Context, length time.Duration, w *window) e
 	return nil
 }
 
-// steady posts count events at a steady rate a second, whether or not those before have been
-// answered. One that is not accepted has no delivery.
+// steady posts count events at a steady rate per second, whether or not the earlier ones have been
+// answered. An event that is not accepted has no delivery.
 func (p *poster) steady(ctx context.Context, tenant string, count, rate int) []posted {
 	all := make([]posted, count)
 	tick := time.NewTicker(time.Second / time.Duration(rate))
@@ -91,7 +91,7 @@ func (p *poster) steady(ctx context.Context, tenant string, count, rate int) []p
 	return all
 }
 
-// note fills in what the receiver knows of the events, and how they were accepted.
+// note adds what the receiver knows about the events, and how they were accepted.
 func (r *receiver) note(all []posted, now time.Time, w *window) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// The bounds of the issue: what bad endpoints of others may do to healthy deliveries.
+// The limits from the issue: how bad endpoints of others may affect healthy deliveries.
 const (
-	targetOnsetP99  = 3.0  // times the p99 without them, during the first time
-	targetLaterP99  = 1.2  // times that, afterwards
-	targetDeadShare = 15.0 // percent of a delivered event's CPU
-	targetTabs      = 5.0  // percent of one core, for what shows fifty tabs of the overview
+	targetOnsetP99  = 3.0  // times the p99 without them, in the first time
+	targetLaterP99  = 1.2  // times that p99, afterwards
+	targetDeadShare = 15.0 // per cent of a delivered event's CPU
+	targetTabs      = 5.0  // per cent of one core, for fifty tabs of the overview
 )
 
 func (i *isolation) lines() []line {
@@ -75,7 +75,7 @@ func (s besideBad) lines(p99 float64) []line {
 	return lines
 }
 
-// median is that of the windows without bad traffic.
+// median returns the median of the windows without bad traffic.
 func (i *isolation) median(value func(window) float64) float64 { return median(i.values(value)) }
 
 func (i *isolation) each(value func(window) float64) string {
@@ -94,7 +94,7 @@ func (i *isolation) values(value func(window) float64) []float64 {
 	return values
 }
 
-// others is how busy everything else kept the machine, at most.
+// others returns the maximum load by everything else on the machine.
 func (i *isolation) others() float64 {
 	most := 0.0
 	for _, w := range i.Without {
@@ -106,7 +106,7 @@ func (i *isolation) others() float64 {
 	return most
 }
 
-// counts lists what there is of each kind.
+// counts lists how many there are of each kind.
 func counts(of map[string]int) string {
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(of)) {

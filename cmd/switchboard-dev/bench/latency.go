@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// latency is what the steady pace gave.
+// latency is the result at the steady pace.
 type latency struct {
 	Rate    int                `json:"rate"`
 	Events  int                `json:"events"`
@@ -17,7 +17,7 @@ type latency struct {
 	Repeats int                `json:"duplicates"`
 }
 
-// measureLatency posts at a steady pace, after two seconds of it to warm up.
+// measureLatency posts at a steady pace, after two seconds of warm-up.
 func (b *bench) measureLatency(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout+time.Duration(b.RateSeconds)*time.Second)
 	defer cancel()

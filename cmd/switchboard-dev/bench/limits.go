@@ -10,10 +10,10 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// limits are what was applied to real attempts while the worker's slots filled.
+// limits is what was applied to real attempts while the worker's slots filled.
 type limits struct {
 	Deliveries int     `json:"deliveries"`
-	LoadMost   float64 `json:"load_most"` // share of the worker's slots that were taken
+	LoadMost   float64 `json:"load_most"` // share of the worker's slots that were in use
 	Idle       int64   `json:"timeout_ms_at_least_load"`
 	Full       int64   `json:"timeout_ms_at_most_load"`
 	Deviation  int64   `json:"deviation_ms_most"` // from the straight line between 10 s and 5 s
@@ -23,14 +23,14 @@ const (
 	// limitsDeliveries are more than the 500 slots of a worker.
 	limitsDeliveries  = 700
 	limitsConcurrency = 64
-	// slowAnswer is for how long the slow receiver holds its answers back: less than
-	// the shortest limit, and long enough for the slots to fill.
+	// slowAnswer is how long the slow receiver waits before it answers: less than the shortest
+	// limit, and long enough for the slots to fill.
 	slowAnswer    = 4500 * time.Millisecond
 	limitsTimeout = 5 * time.Minute
 )
 
-// measureLimits fills the worker's slots with attempts that take long, and reads
-// from each what limit it was made under.
+// measureLimits fills the worker's slots with slow attempts, and reads the limit that applied to
+// each.
 func (b *bench) measureLimits(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limitsTimeout)
 	defer cancel()
@@ -60,7 +60,7 @@ func (b *bench) measureLimits(ctx context.Context) error {
 	return nil
 }
 
-// applied reads what the delivery's first attempt was made under, when that is over.
+// applied reads the limit that applied to the delivery's first attempt, after that is over.
 func (p *poster) applied(ctx context.Context, delivery string) (client.Attempt, error) {
 	for {
 		found, err := p.api.GetDelivery(ctx, delivery)

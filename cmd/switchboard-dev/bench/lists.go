@@ -14,7 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// lists is how long the calls of a console take among many old deliveries.
+// lists is how long the calls of a console take with many old deliveries.
 type lists struct {
 	Deliveries int        `json:"deliveries"`
 	SeedS      float64    `json:"seed_seconds"`
@@ -22,7 +22,7 @@ type lists struct {
 	Pages      []page     `json:"pages"`
 }
 
-// The bounds of the calls of a console in milliseconds, at 10 million deliveries.
+// The limits of the calls of a console in milliseconds, with 10 million deliveries.
 const (
 	boundCount    = 300
 	boundFacets   = 300
@@ -31,7 +31,7 @@ const (
 	boundDelivery = 50
 )
 
-// measureLists seeds old deliveries, and times what a console asks.
+// measureLists seeds old deliveries, and times the calls of a console.
 func (b *bench) measureLists(ctx context.Context) (err error) {
 	l := &lists{Deliveries: b.Lists}
 	full, empty := b.stack.history[0], b.stack.history[1]
@@ -69,7 +69,7 @@ func (b *bench) measureLists(ctx context.Context) (err error) {
 	return nil
 }
 
-// timedCall is a call that is timed. try is how often it was made before.
+// timedCall is a call that is timed. try gets the number of earlier calls.
 type timedCall struct {
 	name  string
 	bound float64
@@ -78,7 +78,7 @@ type timedCall struct {
 	rest  time.Duration // before each, not timed
 }
 
-// timeCalls makes each of the calls some times.
+// timeCalls makes each call several times.
 func (b *bench) timeCalls(ctx context.Context, calls []timedCall) ([]listTime, error) {
 	times := make([]listTime, 0, len(calls))
 	for _, c := range calls {
@@ -113,8 +113,8 @@ func (b *bench) timeCalls(ctx context.Context, calls []timedCall) ([]listTime, e
 	return times, nil
 }
 
-// consoleCalls are those beside the lists. Facets are asked otherwise each time, because they are kept for
-// some seconds.
+// consoleCalls are the calls other than lists. Each request for facets is different, because the
+// API keeps them for some seconds.
 func consoleCalls(ctx context.Context, d *historyDatabase) []timedCall {
 	admin := switchboard.Caller{Role: switchboard.RoleAdmin}
 	failed := []switchboard.State{switchboard.StateFailed}
@@ -149,8 +149,8 @@ func consoleCalls(ctx context.Context, d *historyDatabase) []timedCall {
 	}
 }
 
-// overviewCalls are those of the overview. The API keeps the failures and what is open for some
-// seconds; here each call counts anew.
+// overviewCalls are the calls of the overview. The API keeps the failures and what is open for some
+// seconds; here each call counts again.
 func overviewCalls(ctx context.Context, d *historyDatabase) []timedCall {
 	admin := switchboard.Caller{Role: switchboard.RoleAdmin}
 	stats := func(days int, q switchboard.TrafficQuery) func(int) error {
@@ -196,7 +196,7 @@ func overviewCalls(ctx context.Context, d *historyDatabase) []timedCall {
 	}
 }
 
-// otherLists are those of other things than deliveries.
+// otherLists are the lists of other objects than deliveries.
 func otherLists(ctx context.Context, d *historyDatabase) []timedCall {
 	admin := switchboard.Caller{Role: switchboard.RoleAdmin}
 	audited := func(filter func(try int) switchboard.AuditFilter) func(int) error {
@@ -239,7 +239,7 @@ func otherLists(ctx context.Context, d *historyDatabase) []timedCall {
 	}
 }
 
-// singleCalls are those that the API makes up out of several statements.
+// singleCalls are calls that need several statements.
 func (b *bench) singleCalls(ctx context.Context, d *historyDatabase) ([]timedCall, error) {
 	api := b.stack.poster.api
 	calls := []timedCall{{name: "event: explained to 200 subscriptions", bound: boundOthers, call: func(try int) error {

@@ -5,19 +5,19 @@ import (
 	"fmt"
 )
 
-// seedManySubscriptions is how many subscriptions the tenant seed-0 has: as many as an event is held
-// against, to explain it.
+// seedManySubscriptions is the number of subscriptions of the tenant seed-0: the maximum against
+// which an event is matched to explain it.
 const seedManySubscriptions = 200
 
-// seedSubscriptions gives each tenant a subscription, and the first one more, as copies of the one
-// that the database has. $1 is how many tenants there are, $2 how many the first has.
+// seedSubscriptions gives each tenant a subscription, and the first tenant more, as copies of the
+// database's only one. $1 is the number of tenants, $2 the number of the first tenant's.
 const seedSubscriptions = `
 INSERT INTO subscriptions SELECT (jsonb_populate_record(s, jsonb_build_object('id', 'sub_' || lpad(g::text, 26, '0'), 'name', 'Seeded ' || g,
   'tenant', 'seed-' || CASE WHEN g < $1::int THEN g ELSE 0 END, 'url', 'https://host-' || (g % 200) || '.example.com/hook'))).*
 FROM subscriptions s, generate_series(0, $1::int + $2::int - 2) AS g WHERE s.tenant = 'history'`
 
-// seedAudit stores $1 rows of the audit over its 400 days: of 100 one is about a subscription, by a
-// person of many.
+// seedAudit stores $1 rows of the audit over its 400 days. One in 100 is about a subscription; the
+// people are many.
 const seedAudit = `
 INSERT INTO audit (id, at, actor, role, bound, person, verb, kind, object, tenant, reason, request_id, origin, address, changed)
 SELECT 'act_' || seed_time((extract(epoch FROM at) * 1000)::bigint) || seed_random(17), at, 'key_' || lpad((g % 40)::text, 26, '0'), 'support', false, 'person-' || (g % 300),
@@ -25,10 +25,11 @@ SELECT 'act_' || seed_time((extract(epoch FROM at) * 1000)::bigint) || seed_rand
   CASE WHEN g % 100 = 0 THEN 'sub_' || lpad((g / 100 % 500)::text, 26, '0') ELSE 'dlv_' || seed_random(26) END, 'seed-' || (g % 500), 'the receiver is repaired', '', 'api', '', '{}'
 FROM (SELECT g, now() - interval '400 days' * (1 - g::float8 / $1::int) AS at FROM generate_series(1, $1::int) AS g) AS times`
 
-// auditShare: of so many deliveries one was acted on; and each subscription is paused once at least.
+// auditShare: one in this many deliveries has an action. Each subscription is also paused at least
+// once.
 const auditShare = 10
 
-// seedConsole stores what the console lists beside deliveries, and counts the seeded attempts.
+// seedConsole stores what the console lists besides deliveries, and counts the seeded attempts.
 func (b *bench) seedConsole(ctx context.Context, d *historyDatabase) error {
 	if _, err := d.sql.ExecContext(ctx, seedSubscriptions, seedTenants, seedManySubscriptions); err != nil {
 		return fmt.Errorf("subscriptions: %w", err)
@@ -44,9 +45,9 @@ func (b *bench) seedConsole(ctx context.Context, d *historyDatabase) error {
 	return err
 }
 
-// countAll has the rollups count what was seeded, as the workflow RollUp would have meanwhile.
+// countAll makes the rollups count what was seeded, as the workflow RollUp would have.
 func countAll(ctx context.Context, d *historyDatabase) error {
-	if _, err := d.RollUp(ctx); err != nil { // makes the row that says how far they are
+	if _, err := d.RollUp(ctx); err != nil { // makes the row with their progress
 		return err
 	}
 	if _, err := d.sql.ExecContext(ctx, "UPDATE rollup SET hours_to = date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - $1 * interval '1 day'", historyDays); err != nil {
@@ -60,7 +61,7 @@ func countAll(ctx context.Context, d *historyDatabase) error {
 	}
 }
 
-// seededIDs are some of the seeded deliveries in a state.
+// seededIDs returns some of the seeded deliveries in a state.
 func seededIDs(ctx context.Context, d *historyDatabase, state string) (ids []string, err error) {
 	rows, err := d.sql.QueryContext(ctx, "SELECT id FROM deliveries WHERE state = $1 AND tenant LIKE 'seed-%' ORDER BY id DESC LIMIT $2", state, listTries)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// spread is how a set of durations is spread, in milliseconds.
+// spread is the distribution of a set of durations, in milliseconds.
 type spread struct {
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
@@ -22,8 +22,8 @@ func spreadOf(all []time.Duration) spread {
 	return spread{P50: at(0.50), P95: at(0.95), P99: at(0.99), Max: at(1)}
 }
 
-// percentile is the smallest value that at least that share of all does not
-// exceed. It never makes up a value between two. 0 for none.
+// percentile is the smallest value that at least that share of all values does not exceed. It never
+// interpolates. 0 for none.
 func percentile(sorted []time.Duration, share float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -45,7 +45,7 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// percentages lists shares as whole percentages.
+// percentages writes shares as whole percentages.
 func percentages(shares []float64) string {
 	words := make([]string, len(shares))
 	for i, share := range shares {

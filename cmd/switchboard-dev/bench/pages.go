@@ -9,22 +9,22 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// page is how long a page of the console takes, and how large it is.
+// page is the time and the size of a page of the console.
 type page struct {
 	listTime
 	Bytes int `json:"bytes"` // of the largest answer
 }
 
-// The bounds of pages: console.md §7.
+// The limits of pages: console.md §7.
 const (
 	boundPage = 80 << 10 // bytes of HTML
-	// keptFor is for how long the API keeps the longest of what the overview shows, and coldTries how
-	// often the overview is asked for after it.
+	// keptFor is the longest time for which the API keeps an answer of the overview. coldTries is
+	// how often the overview is requested after that time.
 	keptFor   = 16 * time.Second
 	coldTries = 5
 )
 
-// timePages times the console's pages as a browser gets them, without what they load.
+// timePages times the console's pages as a browser gets them, without the files that they load.
 func (b *bench) timePages(ctx context.Context, d *historyDatabase) ([]page, error) {
 	p, err := signIn(ctx, b.stack.poster.base, b.stack.poster.key)
 	if err != nil {

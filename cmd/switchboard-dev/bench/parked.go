@@ -18,7 +18,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// parked is what deliveries cost that wait for a release, and how they are released.
+// parked is the cost of deliveries that wait for a release, and the result of the release.
 type parked struct {
 	Deliveries int      `json:"deliveries"`
 	Rate       int      `json:"rate"` // at which they are released
@@ -26,7 +26,7 @@ type parked struct {
 	Parked     standing `json:"with"`
 	AcceptS    float64  `json:"accept_seconds"`
 	AcceptCPU  float64  `json:"accept_cpu_ms_per_delivery"`
-	Workflows  int64    `json:"workflows"` // that were started for them before the release
+	Workflows  int64    `json:"workflows"` // started for them before the release
 	Release    release  `json:"release"`
 }
 
@@ -37,13 +37,13 @@ type standing struct {
 	RSS      []float64    `json:"serve_rss_mib"` // after each restart and some deliveries
 }
 
-// release is how they were released, as their receiver saw it.
+// release is the result of the release, as the receiver saw it.
 type release struct {
 	Arrived    int                `json:"arrived"`
 	Duplicates int                `json:"duplicates"`
-	PerSecond  float64            `json:"per_second"` // the longest gap left out where everything was killed
+	PerSecond  float64            `json:"per_second"` // without the longest gap if everything was killed
 	Slowest    float64            `json:"per_second_slowest"`
-	Fastest    float64            `json:"per_second_fastest"` // of the stretches of releaseStretch
+	Fastest    float64            `json:"per_second_fastest"` // among the stretches of releaseStretch
 	Displaced  spread             `json:"displaced"`          // places between the order of acceptance and that of arrival
 	GapS       float64            `json:"longest_gap_seconds"`
 	CPU        map[string]float64 `json:"cpu_ms_per_delivery"`
@@ -51,23 +51,24 @@ type release struct {
 
 const (
 	parkedTenant = "bench-parked"
-	// releaseStretch is over what the rate is counted, beside the whole.
+	// releaseStretch is the time over which the rate is counted, in addition to the whole.
 	releaseStretch = 10 * time.Second
-	// parkedBatch is how many events are posted in one call.
+	// parkedBatch is how many events one call posts.
 	parkedBatch = 250
-	// parkedCallers post at the same time.
+	// parkedCallers is how many callers post at the same time.
 	parkedCallers = 4
-	// standingSpan is for how long the CPU at rest is watched.
+	// standingSpan is how long the CPU at rest is measured.
 	standingSpan = time.Minute
-	// restarts are made with and without parked deliveries.
+	// restarts is how many restarts are made with and without parked deliveries.
 	restarts = 3
-	// restartEvents are delivered after each restart, so that serve holds what it needs to work.
+	// restartEvents are delivered after each restart, so that serve has the memory that it needs
+	// for work.
 	restartEvents = 200
-	// parkedTimeout bounds the phase beside the release itself.
+	// parkedTimeout limits the phase without the release itself.
 	parkedTimeout = 30 * time.Minute
 )
 
-// measureParked parks deliveries at their acceptance, and compares the stack at rest with and
+// measureParked parks deliveries when they are accepted, and compares the stack at rest with and
 // without them. Then it releases them.
 func (b *bench) measureParked(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, parkedTimeout+2*time.Duration(b.Parked)*time.Second/time.Duration(b.ReleaseRate))
@@ -92,8 +93,8 @@ func (b *bench) measureParked(ctx context.Context) error {
 	return nil
 }
 
-// atRest parks the deliveries, and compares the stack with and without them. Its connections are closed
-// before Postgres is killed.
+// atRest parks the deliveries, and compares the stack with and without them. It closes its
+// connections before Postgres is killed.
 func (b *bench) atRest(ctx context.Context, result *parked) (err error) {
 	db, err := sql.Open("postgres", b.stack.postgres.URL(database))
 	if err != nil {
@@ -112,7 +113,7 @@ func (b *bench) atRest(ctx context.Context, result *parked) (err error) {
 	return nil
 }
 
-// standing watches the stack at rest, and restarts Switchboard some times.
+// standing measures the stack at rest, and restarts Switchboard several times.
 func (b *bench) standing(ctx context.Context, db *sql.DB) (standing, error) {
 	var s standing
 	for range restarts {
@@ -137,7 +138,7 @@ func (b *bench) standing(ctx context.Context, db *sql.DB) (standing, error) {
 		}
 		s.RSS = append(s.RSS, mebibytes(held.RSS))
 	}
-	// What Postgres does later for rows that are new is done now, and not while it is watched.
+	// Postgres now does what it would later do for new rows, and not during the measurement.
 	for _, statement := range []string{"VACUUM (ANALYZE)", "CHECKPOINT"} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return standing{}, err
@@ -226,7 +227,7 @@ func (p *poster) change(ctx context.Context, subscription, what string) error {
 	return nil
 }
 
-// batch posts so many events of the paused subscription in one call.
+// batch posts that many events of the paused subscription in one call.
 func (p *poster) batch(ctx context.Context, count int) error {
 	events := make([]client.NewEvent, count)
 	for i := range events {
@@ -270,7 +271,7 @@ func (b *bench) release(ctx context.Context, subscription string, result *parked
 		return err
 	}
 	result.Release = b.stack.receiver.released(b.ParkedKill)
-	if !b.ParkedKill { // else the processes are others than before
+	if !b.ParkedKill { // otherwise the processes are not those from before
 		after, err := b.stack.used()
 		if err != nil {
 			return err
@@ -283,7 +284,7 @@ func (b *bench) release(ctx context.Context, subscription string, result *parked
 	return nil
 }
 
-// waitFor waits until so many have arrived.
+// waitFor waits until that many have arrived.
 func (r *receiver) waitFor(ctx context.Context, count int) error {
 	for {
 		r.mu.Lock()
@@ -298,7 +299,7 @@ func (r *receiver) waitFor(ctx context.Context, count int) error {
 	}
 }
 
-// released says in what order and at what rate the deliveries arrived. Their ids have the order
+// released returns the order and the rate in which the deliveries arrived. Their ids have the order
 // in which they were accepted.
 func (r *receiver) released(killed bool) release {
 	r.mu.Lock()
@@ -335,7 +336,7 @@ func (r *receiver) released(killed bool) release {
 		whole -= gap
 	}
 	result.PerSecond = float64(len(all)-1) / whole.Seconds()
-	delete(perStretch, len(perStretch)-1) // the last is no whole one
+	delete(perStretch, len(perStretch)-1) // the last is incomplete
 	for _, n := range perStretch {
 		perSecond := float64(n) / releaseStretch.Seconds()
 		result.Fastest = max(result.Fastest, perSecond)

@@ -2,11 +2,11 @@ package bench
 
 import "fmt"
 
-// The bounds of the issue: what parked deliveries may cost.
+// The limits from the issue: what parked deliveries may cost.
 const (
-	targetParkedMemory = 10.0 // MiB that serve holds more
-	targetParkedIdle   = 1.1  // times the CPU at rest without them: "as with none", within what two minutes differ by
-	targetReleaseRate  = 5.0  // percent off the rate
+	targetParkedMemory = 10.0 // additional MiB in serve
+	targetParkedIdle   = 1.1  // times the CPU at rest without them: "as with none", within the difference of two measurements of two minutes
+	targetReleaseRate  = 5.0  // per cent off the rate
 	targetParkedPlaces = 200  // places off the order of acceptance: what is dispatched in a second
 	targetParked       = 100_000
 )

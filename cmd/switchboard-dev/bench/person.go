@@ -12,17 +12,18 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// person is somebody who is signed in to the console, with connections of their own.
+// person is signed in to the console, with separate connections.
 type person struct {
 	base   string
 	http   *http.Client
 	cookie string
 }
 
-// tagHeader names the state of a part of a page: a part that has not changed is answered without it.
+// tagHeader identifies the content of a part of a page. A part that has not changed is answered
+// without content.
 const tagHeader = "HX-PTag"
 
-// signIn begins a session of the console by its form.
+// signIn begins a session of the console with its form.
 func signIn(ctx context.Context, base string, key switchboard.Secret) (*person, error) {
 	p := &person{base: base, http: &http.Client{
 		Transport: &http.Transport{}, Timeout: callTimeout,
@@ -53,7 +54,8 @@ func signIn(ctx context.Context, base string, key switchboard.Secret) (*person, 
 	return p, nil
 }
 
-// get reads a page, or a part of one unless it still has that tag. It returns the tag that it has now.
+// get reads a page, or a part of one unless the part still has that tag. It returns the current
+// tag.
 func (p *person) get(ctx context.Context, path, tag string) (html []byte, now string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+path, nil)
 	if err != nil {
@@ -75,5 +77,5 @@ func (p *person) get(ctx context.Context, path, tag string) (html []byte, now st
 	return html, answer.Header.Get(tagHeader), err
 }
 
-// close ends their connections; the session ends by itself.
+// close closes their connections; the session ends by itself.
 func (p *person) close() { p.http.CloseIdleConnections() }

@@ -16,23 +16,23 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// tenants share the events evenly, each with one subscription of default limits:
-// of one alone, no more than 16 requests would be in flight.
+// tenants share the events evenly, each with one subscription with default limits: with one tenant,
+// at most 16 requests would be in flight.
 const tenants = 8
 
 // tenantAway is a tenant whose receiver fails.
 const tenantAway = "bench-away"
 
 // slowTenants have slow receivers. Together they may have more requests in flight than a worker
-// makes at a time; one alone may not.
+// makes at a time; one tenant may not.
 const slowTenants = 10
 
 func slowTenant(i int) string { return fmt.Sprintf("bench-slow-%d", i%slowTenants) }
 
-// eventSize is the length of a posted event in bytes: that of the peers' measurement.
+// eventSize is the length of a posted event in bytes, as in the measurement of other products.
 const eventSize = 623
 
-// callTimeout bounds each call of the API.
+// callTimeout limits each call to the API.
 const callTimeout = 30 * time.Second
 
 // poster posts events as a platform would.
@@ -45,7 +45,7 @@ type poster struct {
 	count   atomic.Int64
 }
 
-// posted is one event that was accepted, with the one delivery that follows from it.
+// posted is one accepted event with its one delivery.
 type posted struct {
 	delivery string
 	at       time.Time     // just before the request was sent
@@ -60,12 +60,12 @@ func newPoster(base string, key switchboard.Secret, concurrency int) (*poster, e
 	return p, err
 }
 
-// over makes a client of the API that uses those connections.
+// over makes a client of the API on those connections.
 func (p *poster) over(connections *http.Client) (*client.Client, error) {
 	return client.New(client.Config{URL: p.base, Key: p.key, HTTP: connections})
 }
 
-// subscribe makes the subscriptions. That of the absent receiver retries after an hour.
+// subscribe makes the subscriptions. The absent receiver's subscription retries after an hour.
 func (p *poster) subscribe(ctx context.Context, receiver string) error {
 	wanted := []switchboard.Subscription{
 		{Tenant: tenantAway, Request: switchboard.Request{URL: receiver + pathAway}, Retry: switchboard.RetryPolicy{InitialInterval: switchboard.Duration(time.Hour)}},
@@ -108,7 +108,7 @@ func (p *poster) post(ctx context.Context, via *client.Client, tenant string) (p
 // ticketCreated is the type of the events that are measured.
 const ticketCreated = "ticket.created"
 
-// event is a ticket, which makes a body of the wanted size.
+// event returns a ticket that makes a body of the wanted size.
 func (p *poster) event(tenant, kind string, n int64) client.NewEvent {
 	const frame, end = `{"tenant":"","type":"","data":}`, `"}`
 	data := fmt.Appendf(make([]byte, 0, eventSize), `{"ticket":{"id":%d,"status":"open"},"text":"`, n)
@@ -116,8 +116,8 @@ func (p *poster) event(tenant, kind string, n int64) client.NewEvent {
 	return client.NewEvent{Tenant: tenant, Type: kind, Data: json.RawMessage(append(data, end...))}
 }
 
-// burst posts count events, so many at a time, each on a connection of its own, as
-// fast as they are accepted.
+// burst posts count events, that many at a time, each on a separate connection, as fast as they are
+// accepted.
 func (p *poster) burst(ctx context.Context, tenant func(i int) string, count, concurrency int) ([]posted, error) {
 	all := make([]posted, count)
 	var next atomic.Int64
@@ -147,8 +147,8 @@ func (p *poster) burst(ctx context.Context, tenant func(i int) string, count, co
 	return all, err
 }
 
-// pace posts count events at a steady rate a second, whether or not those before
-// have been answered.
+// pace posts count events at a steady rate per second, whether or not the earlier ones have been
+// answered.
 func (p *poster) pace(ctx context.Context, count, rate int) ([]posted, error) {
 	all := make([]posted, count)
 	tick := time.NewTicker(time.Second / time.Duration(rate))

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// tick is the unit of CPU time in /proc: USER_HZ, which is 100 on every platform
-// that Go and Linux share.
+// tick is the unit of CPU time in /proc: USER_HZ, which is 100 on every platform that Go and Linux
+// have in common.
 const tick = 10 * time.Millisecond
 
-// procStat is what we need of /proc/PID/stat.
+// procStat is the part of /proc/PID/stat that we need.
 type procStat struct {
 	pid, parent int
 	cpu         time.Duration // of the process itself, user and system
 	reaped      time.Duration // of its children that have ended and were waited for
 }
 
-// parseStat reads a line of /proc/PID/stat. The program's name in it may hold
-// blanks and brackets, so that the fields are counted from its last bracket.
+// parseStat parses a line of /proc/PID/stat. The program's name in it may contain blanks and
+// brackets, so the fields are counted from its last bracket.
 func parseStat(line string) (procStat, error) {
 	head, rest := cutLast(line, ")")
 	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(head, "(", 2)[0]))
@@ -66,7 +66,7 @@ func readStat(pid int) (procStat, error) {
 
 func procPath(pid int, file string) string { return fmt.Sprintf("/proc/%d/%s", pid, file) }
 
-// everyStat reads the stat of every process that there is.
+// everyStat reads the stat of every process.
 func everyStat() ([]procStat, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -90,13 +90,13 @@ func everyStat() ([]procStat, error) {
 	return all, nil
 }
 
-// gone reports whether a file of /proc could not be read because its process has
-// ended: before the opening, or between that and the reading.
+// gone reports whether a file of /proc could not be read because its process has ended, before the
+// file was opened or before it was read.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || err != nil && strings.Contains(err.Error(), "no such process")
 }
 
-// family picks the process and all its descendants.
+// family returns the process and all its descendants.
 func family(all []procStat, root int) []procStat {
 	children := map[int][]procStat{}
 	var found []procStat
@@ -112,8 +112,8 @@ func family(all []procStat, root int) []procStat {
 	return found
 }
 
-// familyCPU is what a process and its descendants have used, those that have ended
-// included: their parent's account took it over.
+// familyCPU returns what a process and its descendants have used, including ended ones, which are
+// in their parent's account.
 func familyCPU(members []procStat) time.Duration {
 	var sum time.Duration
 	for _, s := range members {
@@ -122,7 +122,7 @@ func familyCPU(members []procStat) time.Duration {
 	return sum
 }
 
-// parseBusy reads from /proc/stat for how long all cores together were not idle.
+// parseBusy reads from /proc/stat how long all cores together were not idle.
 func parseBusy(text []byte) (time.Duration, error) {
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	fields := bytes.Fields(first)
@@ -142,14 +142,14 @@ func parseBusy(text []byte) (time.Duration, error) {
 	return time.Duration(busy) * tick, nil
 }
 
-// memory is what a process, or a family of them, holds, in KiB.
+// memory is the memory of a process, or of a family of processes, in KiB.
 type memory struct {
-	RSS  int64 `json:"rss_kib"`  // resident, pages shared with others counted in full
-	PSS  int64 `json:"pss_kib"`  // resident, shared pages divided among those who share them
-	Peak int64 `json:"peak_kib"` // the highest RSS so far; of a family the sum of its members' peaks
+	RSS  int64 `json:"rss_kib"`  // resident, with shared pages counted in full
+	PSS  int64 `json:"pss_kib"`  // resident, with shared pages divided among the processes that share them
+	Peak int64 `json:"peak_kib"` // the highest RSS so far; for a family, the sum of its members' peaks
 }
 
-// memoryOf sums up the memory of the processes.
+// memoryOf adds up the memory of the processes.
 func memoryOf(members []procStat) (memory, error) {
 	var sum memory
 	for _, s := range members {
@@ -177,7 +177,7 @@ func readMemory(pid int) (memory, error) {
 	return parseMemory(status, rollup)
 }
 
-// parseMemory reads /proc/PID/status and /proc/PID/smaps_rollup.
+// parseMemory parses /proc/PID/status and /proc/PID/smaps_rollup.
 func parseMemory(status, rollup []byte) (memory, error) {
 	var m memory
 	var errs [3]error
@@ -198,7 +198,7 @@ func kib(text []byte, name string) (int64, error) {
 	return 0, fmt.Errorf("no line %q", name)
 }
 
-// forgetPeak lets the peak of a process start again from what it holds now.
+// forgetPeak resets the peak of a process to its current memory.
 func forgetPeak(pid int) error {
 	return os.WriteFile(procPath(pid, "clear_refs"), []byte("5"), 0)
 }

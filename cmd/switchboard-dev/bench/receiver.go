@@ -18,8 +18,8 @@ const (
 	pathSlow = "/slow" // answers 200 after slowAnswer
 )
 
-// receiver is what the webhooks are sent to. It notes when each delivery arrived
-// first, and counts how often one arrived again.
+// receiver receives the webhooks. It records when each delivery first arrived, and counts repeated
+// arrivals.
 type receiver struct {
 	url    string
 	server *http.Server
@@ -28,7 +28,7 @@ type receiver struct {
 	arrivals   map[string]time.Time // by webhook-id, since the last expect
 	duplicates int
 	wanted     int
-	complete   chan struct{} // closed when as many arrived as are wanted
+	complete   chan struct{} // closed when the wanted number has arrived
 }
 
 func startReceiver() (*receiver, error) {
@@ -43,7 +43,7 @@ func startReceiver() (*receiver, error) {
 	return r, nil
 }
 
-// expect forgets what has arrived and waits for that many from now on.
+// expect forgets what has arrived, and then waits for that many.
 func (r *receiver) expect(wanted int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,13 +54,13 @@ func (r *receiver) expect(wanted int) {
 // ServeHTTP takes a webhook.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	now := time.Now()
-	_, _ = io.Copy(io.Discard, request.Body) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, request.Body) // so that the connection can be reused
 	r.arrive(request.Header.Get("webhook-id"), now)
 	switch request.URL.Path {
 	case pathAway:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case pathSlow:
-		_ = pause(request.Context(), slowAnswer) // whoever gave up reads no answer
+		_ = pause(request.Context(), slowAnswer) // a sender that gave up reads no answer
 	}
 }
 
@@ -92,8 +92,8 @@ func (r *receiver) wait(ctx context.Context) error {
 	}
 }
 
-// match gives for each posted delivery when it arrived, in the same order, and
-// the number of duplicates. One that did not arrive is an error.
+// match returns when each posted delivery arrived, in the same order, and the number of duplicates.
+// A delivery that did not arrive is an error.
 func (r *receiver) match(all []posted) (arrivals []time.Time, duplicates int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,28 +12,28 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// rendering is the CPU time that making one request takes, unsigned.
+// rendering is the CPU time for making one request without a signature.
 type rendering struct {
 	Microseconds map[string]float64 `json:"cpu_us"` // by shape
 }
 
-// The shapes of requests that are rendered.
+// The shapes of the requests.
 const (
 	shapeData   = "body data"
 	shapeParams = "params with 20 leaves"
 	shapeXML    = "XML"
 )
 
-// renderingSpan is for how long each shape is rendered: long beside the clock's
-// steps, and many collections of garbage, whose cost counts too.
+// renderingSpan is how long each shape is rendered: long compared with the clock's steps, and
+// enough for many garbage collections, whose cost counts too.
 const renderingSpan = 2 * time.Second
 
-// measureRendering renders each shape in this process alone, over and over.
+// measureRendering renders each shape repeatedly in this process.
 func (b *bench) measureRendering(ctx context.Context) error {
 	r := rendering{Microseconds: map[string]float64{}}
 	renderer := render.NewRenderer(nil)
 	for shape, work := range renderings() {
-		if _, err := renderer.Render(&work.Subscription, []switchboard.Event{work.Event}, time.Now()); err != nil { // and its templates are parsed, as those of most deliveries are
+		if _, err := renderer.Render(&work.Subscription, []switchboard.Event{work.Event}, time.Now()); err != nil { // it also parses the templates, which are already parsed for most deliveries
 			return fmt.Errorf("rendering %s: %w", shape, err)
 		}
 		before, err := ownCPU()
@@ -56,7 +56,7 @@ func (b *bench) measureRendering(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// ownCPU is the CPU time that this process has used.
+// ownCPU returns the CPU time that this process has used.
 func ownCPU() (time.Duration, error) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

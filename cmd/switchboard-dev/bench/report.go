@@ -29,7 +29,7 @@ type report struct {
 	Traces      *traces            `json:"traces,omitempty"`
 }
 
-// machine is what the numbers were measured on.
+// machine describes where the numbers were measured.
 type machine struct {
 	Cores    int    `json:"cores"`
 	Platform string `json:"platform"`
@@ -62,7 +62,7 @@ func (r *report) write(path string) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// of gives a value of each round of that kind, in order.
+// of returns a value of each round of that kind, in order.
 func (r *report) of(kind string, value func(round) float64) []float64 {
 	var values []float64
 	for _, one := range r.Rounds {
@@ -73,8 +73,8 @@ func (r *report) of(kind string, value func(round) float64) []float64 {
 	return values
 }
 
-// shares compares each of our rounds with the floor's rounds before and after it: the
-// machine's own speed drifts, and half-way between the two it was as in ours.
+// shares compares each of our rounds with the mean of the floor's rounds before and after it,
+// because the machine's own speed drifts.
 func (r *report) shares(value func(round) float64) []float64 {
 	floor, ours := r.of(kindFloor, value), r.of(kindOurs, value)
 	var shares []float64
@@ -84,7 +84,7 @@ func (r *report) shares(value func(round) float64) []float64 {
 	return shares
 }
 
-// others is how busy everything else kept the machine, in every phase.
+// others returns the load by everything else on the machine, in each phase.
 func (r *report) others() []float64 {
 	var cores []float64
 	for _, one := range r.Rounds {

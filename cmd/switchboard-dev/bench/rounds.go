@@ -17,33 +17,32 @@ const (
 const deliverWorkflow = "Deliver"
 
 const (
-	// roundTimeout bounds a round.
+	// roundTimeout limits a round.
 	roundTimeout = 10 * time.Minute
-	// idleSpan is for how long the idle stack is watched.
+	// idleSpan is how long the idle stack is measured.
 	idleSpan = 3 * time.Second
 )
 
-// round is what one round gave.
+// round is the result of one round.
 type round struct {
 	Kind       string             `json:"kind"`
 	Deliveries int                `json:"deliveries"`
 	Seconds    float64            `json:"seconds"`             // from the first start to the last arrival
 	Drained    float64            `json:"drained_seconds"`     // until the engine was idle
-	Accepted   float64            `json:"accepted_seconds"`    // until the last 202; 0: of the floor
+	Accepted   float64            `json:"accepted_seconds"`    // until the last 202; 0: for the floor
 	PerSecond  float64            `json:"per_second"`          // by Seconds
 	CPU        map[string]float64 `json:"cpu_ms_per_delivery"` // by process, until the engine was idle
 	CPUAll     float64            `json:"cpu_ms_per_delivery_all"`
-	Others     float64            `json:"others_cores"` // what everything else on the machine used meanwhile
-	Duplicates int                `json:"duplicates"`   // requests beyond one for each delivery
+	Others     float64            `json:"others_cores"` // what everything else on the machine used in that time
+	Duplicates int                `json:"duplicates"`   // requests in excess of one per delivery
 
-	// Superfluous counts workflows beyond one for each delivery: started again after
-	// the delivery had ended, they send nothing and cost CPU.
+	// Superfluous counts workflows in excess of one per delivery. They were started again after the
+	// delivery had ended; they send nothing but use CPU.
 	Superfluous int `json:"superfluous_workflows"`
 }
 
-// measureRounds alternates the two kinds, after one round of each to warm up. Where
-// both are measured, a round of the floor ends the run too, so that each of ours has
-// one on either side.
+// measureRounds alternates the two kinds, after a warm-up round of each. If both are measured, a
+// round of the floor also ends the run, so that each of our rounds has one before and one after it.
 func (b *bench) measureRounds(ctx context.Context) error {
 	kinds := slices.DeleteFunc([]string{kindFloor, kindOurs}, func(kind string) bool { return !b.does(kind) })
 	for i := range b.Rounds + 1 {
@@ -64,8 +63,8 @@ func (b *bench) measureRounds(ctx context.Context) error {
 	return b.measureRound(ctx, kindFloor, b.Rounds+1)
 }
 
-// measureRound notes what the round gave, unless it is one to warm up, which has the
-// number 0.
+// measureRound records the result of the round, unless it is a warm-up round, which has the number
+// 0.
 func (b *bench) measureRound(ctx context.Context, kind string, number int) error {
 	r, err := b.round(ctx, kind, number)
 	if err != nil {
@@ -78,7 +77,7 @@ func (b *bench) measureRound(ctx context.Context, kind string, number int) error
 	return nil
 }
 
-// watchIdle notes what the stack uses while there is nothing to do.
+// watchIdle records what the stack uses when there is nothing to do.
 func (b *bench) watchIdle(ctx context.Context) error {
 	before, err := b.stack.used()
 	if err != nil {
@@ -136,7 +135,7 @@ func (b *bench) round(ctx context.Context, kind string, number int) (round, erro
 	r.PerSecond = float64(b.Deliveries) / r.Seconds
 	u := after.since(before)
 	r.Others = u.takeOthers().Seconds() / r.Drained
-	delete(u, map[string]string{kindFloor: processServe, kindOurs: processFloor}[kind]) // idle beside it
+	delete(u, map[string]string{kindFloor: processServe, kindOurs: processFloor}[kind]) // idle in the meantime
 	r.CPU, r.CPUAll = perUnit(u, float64(b.Deliveries)), milliseconds(u.total())/float64(b.Deliveries)
 	return r, nil
 }

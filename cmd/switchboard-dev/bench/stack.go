@@ -19,39 +19,39 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// startTimeout bounds the start of the whole stack; of a fresh machine's, too,
-// which obtains a Postgres first.
+// startTimeout limits the start of the whole stack, also on a fresh machine, which first gets a
+// Postgres.
 const startTimeout = 10 * time.Minute
 
 // database is Switchboard's own.
 const database = "switchboard"
 
-// stackConfig says what a stack is made of.
+// stackConfig says what the stack consists of.
 type stackConfig struct {
 	dir         string
 	switchboard string // path of the production binary
 	floor       bool   // with the bare worker
 	serve       bool   // with Switchboard
 	concurrency int
-	history     int // old deliveries that are to be seeded; 0: the databases begin empty
+	history     int // old deliveries to seed; 0: the databases begin empty
 }
 
 // stack is everything that is measured, and what measures it.
 type stack struct {
 	postgres *postgres.Server
 	temporal *process.Child
-	floor    *process.Child // nil: not asked for
-	serve    *process.Child // nil: not asked for
+	floor    *process.Child // nil: not requested
+	serve    *process.Child // nil: not requested
 	client   client.Client
 	receiver *receiver
 	poster   *poster
 
 	config       stackConfig
-	more         []string // further environment of Switchboard
+	more         []string // additional environment of Switchboard
 	temporalAddr string
 	listen       string             // address of Switchboard
-	keyring      string             // that it encrypts with
-	history      []*historyDatabase // the full one and the empty one; nil: not asked for
+	keyring      string             // the encryption keys
+	history      []*historyDatabase // the full one and the empty one; nil: not requested
 }
 
 // startStack starts everything. After an error nothing is left running.
@@ -148,7 +148,7 @@ func (s *stack) startServe(ctx context.Context) (err error) {
 	return process.UntilReady(ctx, s.serve, s.poster.api)
 }
 
-// killAll ends Switchboard, Temporal and Postgres as a loss of power would, and starts them again.
+// killAll ends Switchboard, Temporal and Postgres like a power failure, and starts them again.
 func (s *stack) killAll(ctx context.Context) (err error) {
 	s.client.Close()
 	if err := errors.Join(s.serve.Kill(), s.temporal.Kill(), s.postgres.Kill()); err != nil {

@@ -10,19 +10,19 @@ import (
 
 // The targets, and where they come from.
 const (
-	targetFloorShare = 0.8     // of what bare Temporal does
-	convoyPerSecond  = 164     // what a peer delivered on two cores
-	targetConvoy     = 1.5     // times that
-	targetCPU        = 8.0     // ms per delivery, of all processes
+	targetFloorShare = 0.8     // of the throughput of bare Temporal
+	convoyPerSecond  = 164     // a peer's throughput on two cores
+	targetConvoy     = 1.5     // times the peer's
+	targetCPU        = 8.0     // ms per delivery, in all processes
 	targetArrivalP50 = 12.0    // ms from the POST to the receiver
 	targetArrivalP99 = 50.0    // ms
 	targetAnswerP50  = 5.0     // ms from the POST to its 202
 	targetMemory     = 150.0   // MiB of switchboard serve
-	targetRate       = 50      // events a second, for the latencies
+	targetRate       = 50      // events per second, for the latencies
 	targetBackoff    = 10_000  // deliveries, for the memory
-	targetRendering  = 5.0     // percent of a delivery's CPU, for params with 20 leaves
-	noTarget         = "-"     // of a line that is for information
-	notComparable    = "other" // of a line measured otherwise than its target says
+	targetRendering  = 5.0     // per cent of a delivery's CPU, for params with 20 leaves
+	noTarget         = "-"     // for a line that is only information
+	notComparable    = "other" // for a line that was measured under other conditions than its target
 )
 
 // line is one line of the table.
@@ -43,7 +43,7 @@ func info(what, format string, args ...any) line {
 	return line{what, fmt.Sprintf(format, args...), noTarget, ""}
 }
 
-// unless marks a line whose target does not apply to what was measured.
+// unless marks a line whose target does not apply to the measurement.
 func (l line) unless(other bool) line {
 	if other {
 		l.reached = notComparable
@@ -176,7 +176,7 @@ func (r *report) cpuLines() []line {
 	return lines
 }
 
-// renderingLines compares with the CPU of a whole delivery, where that was measured.
+// renderingLines compares with the CPU of a whole delivery, if that was measured.
 func (r *report) renderingLines() []line {
 	var lines []line
 	for _, shape := range []string{shapeData, shapeParams, shapeXML} {

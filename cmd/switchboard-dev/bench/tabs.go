@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// livePart finds the parts of a page that keep themselves up to date, how often in seconds, and where.
+// livePart finds the parts of a page that update themselves, their interval in seconds, and their
+// address.
 var livePart = regexp.MustCompile(`data-live="(\d+)" hx-get="([^"]+)"`)
 
-// tabs are browsers' tabs that show the overview.
+// tabs are browser tabs that show the overview.
 type tabs struct {
 	person *person
 	stop   context.CancelFunc
@@ -25,8 +26,8 @@ type tabs struct {
 	failed error // the first
 }
 
-// startTabs opens so many tabs of one person, one after the other within the shortest pause of a part,
-// as people open them at any time.
+// startTabs opens that many tabs of one person, spread over the shortest interval of a part, as
+// people open them at any time.
 func (b *bench) startTabs(ctx context.Context, count int) (*tabs, error) {
 	p, err := signIn(ctx, b.stack.poster.base, b.stack.poster.key)
 	if err != nil {
@@ -60,7 +61,7 @@ func (b *bench) startTabs(ctx context.Context, count int) (*tabs, error) {
 	return t, nil
 }
 
-// keep asks for one part of one tab, as console.js does.
+// keep requests one part of one tab, as console.js does.
 func (t *tabs) keep(ctx context.Context, path string, first, every time.Duration) {
 	if pause(ctx, first) != nil {
 		return
@@ -88,7 +89,7 @@ func (t *tabs) keep(ctx context.Context, path string, first, every time.Duration
 	}
 }
 
-// close closes the tabs. It fails if a poll did.
+// close closes the tabs. It returns an error if a request failed.
 func (t *tabs) close() error {
 	t.stop()
 	t.ended.Wait()

@@ -18,17 +18,18 @@ const (
 const (
 	// traceRatio is the share of posts whose traces are sampled.
 	traceRatio = "0.01"
-	// targetTraces is by how much more CPU a delivery may take with them, in percent.
+	// targetTraces is how much more CPU a delivery may take with them, in per cent.
 	targetTraces = 3.0
 )
 
-// traces is what the rounds of both kinds are compared by, beside what stands in the rounds.
+// traces is what the rounds of both kinds are compared by, in addition to the rounds' own results.
 type traces struct {
-	Exports int64 `json:"exports"` // that a collector got in the traced rounds
+	Exports int64 `json:"exports"` // that a collector received in the traced rounds
 }
 
-// measureTraces alternates rounds without traces and with a hundredth of them sampled, on the same databases. The
-// process is started anew for each, and makes a round to warm up first, so that both are as old.
+// measureTraces alternates rounds without traces and rounds with a hundredth of them sampled, on
+// the same databases. It restarts the process for each and makes a warm-up round, so that both have
+// the same age.
 func (b *bench) measureTraces(ctx context.Context) error {
 	var exports atomic.Int64
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -41,7 +42,7 @@ func (b *bench) measureTraces(ctx context.Context) error {
 	}}
 	for number := range b.Rounds {
 		kinds := []string{kindUntraced, kindTraced}
-		if number%2 == 1 { // so that neither is always the first
+		if number%2 == 1 { // so that neither kind is always the first
 			kinds[0], kinds[1] = kinds[1], kinds[0]
 		}
 		for _, kind := range kinds {
@@ -66,7 +67,7 @@ func (b *bench) measureTraces(ctx context.Context) error {
 	return nil
 }
 
-// traceLines compares the CPU of a delivery of the whole stack, and of Switchboard alone.
+// traceLines compares the CPU of a delivery in the whole stack, and in Switchboard alone.
 func (r *report) traceLines() []line {
 	all := func(one round) float64 { return one.CPUAll }
 	serve := func(one round) float64 { return one.CPU[processServe] }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// expiredCertificate makes the certificate of a host that was not renewed: it ended three days ago.
+// expiredCertificate makes a certificate that expired three days ago.
 func expiredCertificate(host string, now time.Time) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -29,8 +29,8 @@ type Config struct {
 // Tenant is the tenant of the demo's events.
 const Tenant = "demo"
 
-// The first events come at a pace that can be read, and the others so slowly that what somebody does beside
-// them is not lost in the terminal, and that a stack which is forgotten stays small.
+// The first events come at a pace that people can follow. Later ones are so slow that a person's
+// own work stays visible in the terminal, and that a forgotten stack stays small.
 const (
 	quickly   = 12 // events
 	quickPace = 2 * time.Second
@@ -59,7 +59,7 @@ func Run(ctx context.Context, c Config) error {
 	return group.Wait()
 }
 
-// explain says what is to be seen, and what to try.
+// explain says what can be seen, and what to try.
 func (c Config) explain() {
 	fmt.Fprintf(c.Out, `The demo posts events for four endpoints. The help desk's works. The CRM's answers 503 for %[1]s of every %[2]s, and
 deliveries to it fail for good after %[3]d attempts. The warehouse's hangs: after %[4]d timeouts its breaker opens, and its deliveries
@@ -78,7 +78,7 @@ func (c Config) play(ctx context.Context) error {
 		return err
 	}
 	for _, s := range c.subscriptions() {
-		// It is there already where an earlier start made it.
+		// It exists if an earlier start made it.
 		_, err := api.CreateSubscription(ctx, client.NewSubscription{Subscription: s, Secret: c.Secret})
 		if err != nil && switchboard.CodeOf(err) != switchboard.CodeConflict {
 			return fmt.Errorf("the demo's subscription: %w", err)

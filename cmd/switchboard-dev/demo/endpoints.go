@@ -11,30 +11,33 @@ const (
 	helpDeskPath  = "/help-desk" // works
 	crmPath       = "/crm"       // answers 503 now and then
 	warehousePath = "/warehouse" // never answers
-	billingPath   = "/billing"   // its certificate is expired
-	onCallPath    = "/on-call"   // hears of the breakers
+	billingPath   = "/billing"   // its certificate has expired
+	onCallPath    = "/on-call"   // receives the events about breakers
 )
 
 const (
-	// The CRM's outages: long enough to be looked at, and so far apart that a bulk retry finds it working.
+	// The CRM's outages: long enough to look at, and so far apart that a bulk retry finds it
+	// working.
 	outage = 45 * time.Second
 	period = 3 * time.Minute
-	// So many attempts are over well within an outage: what is accepted in it fails, and can be retried in bulk.
+	// So few attempts that they end well within an outage: deliveries that are accepted in it fail,
+	// and can be retried in bulk.
 	crmAttempts = 3
-	// Few enough that the breaker opens while the first events are posted.
+	// So few that the breaker opens while the first events are posted.
 	warehouseFailures = 3
 )
 
-// crmFails reports whether the CRM answers 503 so long after the start.
+// crmFails reports whether the CRM answers 503 at that time after the start.
 func crmFails(since time.Duration) bool { return since%period < outage }
 
-// subscriptions are those of the demo's tenant.
+// subscriptions are the subscriptions of the demo's tenant.
 func (c Config) subscriptions() []switchboard.Subscription {
 	receiver, expired := "http://"+c.Receiver, "https://"+c.Expired
 	subscriptions := []switchboard.Subscription{
 		{Name: "Help desk", Events: []string{"*"}, Request: switchboard.Request{URL: receiver + helpDeskPath}},
 		{
-			// Its breaker is off: else its deliveries would be held and not fail.
+			// Its breaker is off, because its deliveries would otherwise be held instead of
+			// failing.
 			Name: "CRM", Events: []string{"*"}, Request: switchboard.Request{URL: receiver + crmPath}, Breaker: switchboard.Breaker{Mode: switchboard.BreakerOff},
 			Retry: switchboard.RetryPolicy{InitialInterval: switchboard.Duration(3 * time.Second), BackoffCoefficient: 1, MaxAttempts: crmAttempts},
 		},

@@ -18,17 +18,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// maxBody bounds what the receiver reads: more than any demo event.
+// maxBody limits what the receiver reads. It is more than any demo event.
 const maxBody = 1 << 20
 
-// receiver is what the demo's customers would run: it verifies the signature with the
-// official library. What it answers is seen in the console; it prints what is not.
+// receiver does what the demo's customers would do: it verifies the signature with the official
+// library. The console shows what it answers; it prints the rest.
 type receiver struct {
 	verifier *standardwebhooks.Webhook
 	out      io.Writer
 	started  time.Time
 	plain    net.Listener
-	expired  net.Listener // with the certificate that is expired
+	expired  net.Listener // with the expired certificate
 }
 
 func newReceiver(c Config) (*receiver, error) {
@@ -65,7 +65,7 @@ func listen(address, flag string) (net.Listener, error) {
 
 // serve answers until ctx ends.
 func (r *receiver) serve(ctx context.Context) error {
-	// Handshakes that a client refuses are not worth a line each: the demo is there to show them in the console.
+	// Handshakes that a client refuses are not logged, because the console shows them.
 	server := &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
@@ -81,7 +81,7 @@ func (r *receiver) serve(ctx context.Context) error {
 	return group.Wait()
 }
 
-// ServeHTTP answers as a careful receiver does, and as the path says.
+// ServeHTTP answers in the way of a careful receiver, and of the path.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
 	if err != nil {

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// certificates are those of the receivers. Switchboard trusts their authority and no other:
-// SSL_CERT_FILE names it, as Go's programs read it.
+// certificates are the certificates of the receivers. Switchboard only trusts their authority:
+// SSL_CERT_FILE names it, which Go's programs read.
 type certificates struct {
 	authority []byte // PEM
 
 	good      tls.Certificate
 	expired   tls.Certificate
 	otherName tls.Certificate
-	untrusted tls.Certificate // issued by nobody that is known
+	untrusted tls.Certificate // issued by an unknown authority
 }
 
 // issuer signs certificates.
@@ -78,7 +78,7 @@ func newIssuer(now time.Time) (*issuer, error) {
 	return &issuer{certificate, key}, err
 }
 
-// issue makes a certificate that is good for a day around that time.
+// issue makes a certificate that is valid for a day around that time.
 func (i *issuer) issue(of x509.Certificate, around time.Time) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -24,12 +24,11 @@ type Command struct {
 	DataDir     string   `help:"Folder for the logs; kept. A temporary one if left out, which is kept where something went wrong."`
 	JSON        string   `name:"json" help:"File to write the outcomes to."`
 
-	Out io.Writer `kong:"-"` // where the table goes; nil: standard output
+	Out io.Writer `kong:"-"` // output for the table; nil: standard output
 }
 
-// Run inflicts the faults one after the other, prints the table and writes the file. Everything
-// that it starts has ended when it returns. An event that was lost is an error, and so is a
-// broken promise.
+// Run causes the faults one after the other, prints the table and writes the file. Everything that
+// it starts has ended when it returns. A lost event and a broken promise are errors.
 func (c *Command) Run(ctx context.Context) error {
 	out := cmp.Or[io.Writer](c.Out, os.Stdout)
 	if c.List {
@@ -50,10 +49,10 @@ func (c *Command) Run(ctx context.Context) error {
 	if err = errors.Join(err, report.err()); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("faults: %w (the logs are in %s)", err, dir)
 	}
-	return errors.Join(err, remove()) // whoever interrupts needs no logs
+	return errors.Join(err, remove()) // after an interruption nobody needs the logs
 }
 
-// chosen are the faults to inflict.
+// chosen are the faults to cause.
 func (c *Command) chosen() ([]fault, error) {
 	if runtime.GOOS == "windows" {
 		return nil, errors.New("faults freeze processes by signals, which Windows does not have")
@@ -87,8 +86,8 @@ func names(all []fault) []string {
 	return list
 }
 
-// inflict starts the stack, inflicts the faults and returns what became of each. After an error
-// the report has what was inflicted until then.
+// inflict starts the stack, causes the faults and returns the outcome of each. After an error the
+// report has the outcomes until then.
 func (c *Command) inflict(ctx context.Context, dir string, chosen []fault) (_ *report, err error) {
 	result := newReport(c)
 	s, err := c.start(ctx, dir)
@@ -112,7 +111,7 @@ func (c *Command) inflict(ctx context.Context, dir string, chosen []fault) (_ *r
 		return result, err
 	}
 	for _, o := range result.Outcomes {
-		o.count(s.seen) // what was made again later counts for the fault that it followed from
+		o.count(s.seen) // a later duplicate counts for the fault that caused it
 	}
 	result.End, err = s.stack.verify(ctx)
 	return result, err
@@ -169,14 +168,14 @@ func (s *suite) stop() error {
 	return errors.Join(errs...)
 }
 
-// dataDir makes the run's folder. remove is for the end of a run that went well: after another
-// the logs tell why.
+// dataDir makes the run's folder. remove is for the end of a successful run: after a failure, the
+// logs say why.
 func (c *Command) dataDir() (dir string, remove func() error, err error) {
 	if c.DataDir == "" {
 		if dir, err = os.MkdirTemp("", "switchboard-faults-"); err != nil {
 			return "", nil, err
 		}
-		// Root's Postgres runs as another user, who must get to its own folder.
+		// Root's Postgres runs as another user, who must be able to enter its folder.
 		return dir, func() error { return os.RemoveAll(dir) }, os.Chmod(dir, 0o711)
 	}
 	if dir, err = filepath.Abs(c.DataDir); err != nil {
@@ -185,7 +184,7 @@ func (c *Command) dataDir() (dir string, remove func() error, err error) {
 	return dir, func() error { return nil }, os.MkdirAll(dir, 0o755)
 }
 
-// progress tells what happens, on standard error so that the table stands alone.
+// progress reports what happens, on standard error, so that standard output has only the table.
 func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }

@@ -13,22 +13,21 @@ import (
 	"syscall"
 )
 
-// diskSize is the size of the disk that Postgres' data are on: three times what a whole run
-// takes.
+// diskSize is the size of the disk for Postgres' data: three times what a whole run takes.
 const diskSize = "1g"
 
-// mountName is how the disk of a suite appears in the list of mounts, before the id of its process.
+// mountName is the name of a suite's disk in the list of mounts, before the id of its process.
 const mountName = "switchboard-faults-"
 
-// disk is where Postgres' data are: a file system of its own, in memory, where one can be mounted.
+// disk holds Postgres' data. It is a separate file system in memory, if one can be mounted.
 type disk struct {
 	dir     string
 	mounted bool
 	full    atomic.Bool
 }
 
-// newDisk mounts a disk at that folder, which it makes. Where we may not, the disk is the
-// machine's own. A disk whose suite was killed is unmounted first.
+// newDisk mounts a disk at that folder, which it makes. If it may not, the disk is the machine's
+// own. It first unmounts a disk whose suite was killed.
 func newDisk(dir string) (*disk, error) {
 	if err := unmountAbandoned(); err != nil {
 		return nil, err
@@ -38,7 +37,7 @@ func newDisk(dir string) (*disk, error) {
 	}
 	err := syscall.Mount(mountName+strconv.Itoa(os.Getpid()), dir, "tmpfs", 0, "mode=0700,size="+diskSize)
 	if errors.Is(err, os.ErrPermission) {
-		_ = os.Remove(dir) // Postgres makes it, and gives it to the right owner
+		_ = os.Remove(dir) // Postgres makes it, with the right owner
 		return &disk{dir: dir}, nil
 	}
 	if err != nil {
@@ -47,7 +46,7 @@ func newDisk(dir string) (*disk, error) {
 	return &disk{dir: dir, mounted: true}, nil
 }
 
-// unmountAbandoned unmounts the disks of suites that do not run any more.
+// unmountAbandoned unmounts the disks of suites that no longer run.
 func unmountAbandoned() error {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -61,8 +60,8 @@ func unmountAbandoned() error {
 	return nil
 }
 
-// abandoned finds the disks in a list of mounts whose suite does not run any more. In the list,
-// spaces and backslashes are written in octal.
+// abandoned finds the disks in a list of mounts whose suite no longer runs. In the list, spaces and
+// backslashes are written in octal.
 func abandoned(mounts string, runs func(pid int) bool) []string {
 	var dirs []string
 	for line := range strings.Lines(mounts) {
@@ -82,9 +81,8 @@ var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n",
 
 func (d *disk) ballast() string { return filepath.Join(d.dir, "ballast") }
 
-// fill leaves no room on the disk. Of the machine's own disk that is not to be thought of:
-// there the kernel refuses whatever the running Postgres, of that process id, writes, and the
-// next one finds no room.
+// fill fills the disk. It never fills the machine's own disk. There the kernel instead refuses all
+// writes of the running Postgres, with that process id, and the next Postgres finds no space.
 func (d *disk) fill(postgres int) error {
 	d.full.Store(true)
 	if !d.mounted {
@@ -101,7 +99,7 @@ func (d *disk) fill(postgres int) error {
 	return err
 }
 
-// room is the error of a Postgres that is started on a disk which is full only for the one before.
+// room is the error of a Postgres that starts on a disk that is full only for the previous one.
 func (d *disk) room() error {
 	if !d.mounted && d.full.Load() {
 		return syscall.ENOSPC
@@ -109,7 +107,7 @@ func (d *disk) room() error {
 	return nil
 }
 
-// empty makes room again, for the Postgres of that process id too; 0: none runs.
+// empty frees the space again, also for the Postgres with that process id; 0: none runs.
 func (d *disk) empty(postgres int) error {
 	d.full.Store(false)
 	switch {
@@ -121,7 +119,7 @@ func (d *disk) empty(postgres int) error {
 	return limitFiles(postgres, "unlimited")
 }
 
-// zeros are without end.
+// zeros never end.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -129,7 +127,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// limitFiles sets how long a file may become that the process or one of its children writes.
+// limitFiles sets the maximum length of files that the process or one of its children writes.
 func limitFiles(parent int, size string) error {
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", parent))
 	if err != nil {
@@ -144,7 +142,7 @@ func limitFiles(parent int, size string) error {
 	return nil
 }
 
-// remove unmounts the disk, and all on it is gone.
+// remove unmounts the disk, which deletes everything on it.
 func (d *disk) remove() error {
 	if d == nil || !d.mounted {
 		return nil

@@ -4,7 +4,7 @@ package faults
 
 import "errors"
 
-// disk is where Postgres' data are. Only on Linux it can be filled up here.
+// disk holds Postgres' data. It can only be filled on Linux.
 type disk struct{}
 
 func newDisk(string) (*disk, error) { return &disk{}, nil }

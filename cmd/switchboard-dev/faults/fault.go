@@ -6,13 +6,13 @@ import "context"
 type fault struct {
 	name string
 	what string // for people
-	// inflict makes it go wrong, and returns when it is over.
+	// inflict causes the fault, and returns when it is over.
 	inflict func(context.Context, *run) error
-	// tenant is the one of the hostile receiver that the fault is about; empty: it is about none.
+	// tenant is the tenant of the hostile receiver, for a fault about one; empty: none.
 	tenant string
 }
 
-// faults are all that there are, in the order in which they are inflicted.
+// faults are all faults, in the order in which they are caused.
 func faults() []fault {
 	return []fault{
 		{name: "kill-api", what: "kill -9 of each API in turn", inflict: killAPIs},

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// terminateAll ends every connection but the one that asks.
+// terminateAll ends every connection except its own.
 const terminateAll = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 
-// terminations is how often connections are ended, and betweenTerminations the time in between.
+// terminations is how often connections are ended, at intervals of betweenTerminations.
 const (
 	terminations        = 5
 	betweenTerminations = time.Second
 )
 
-// delayOfPostgres is that of each direction.
+// delayOfPostgres applies to each direction.
 const delayOfPostgres = 100 * time.Millisecond
 
 func stopPostgres(ctx context.Context, r *run) error {
@@ -39,7 +39,7 @@ func slowPostgres(ctx context.Context, r *run) error {
 	return r.through(ctx, func(p *proxy) { p.slow(delayOfPostgres) }, r.stack.toStore, r.stack.toTemporalStore)
 }
 
-// through lets proxies misbehave for as long as a fault lasts.
+// through makes proxies misbehave for the duration of a fault.
 func (r *run) through(ctx context.Context, misbehave func(*proxy), proxies ...*proxy) error {
 	for _, p := range proxies {
 		misbehave(p)
@@ -48,11 +48,11 @@ func (r *run) through(ctx context.Context, misbehave func(*proxy), proxies ...*p
 	return r.hold(ctx)
 }
 
-// switchLog makes Postgres begin the next file of its log of writes.
+// switchLog makes Postgres begin the next file of its WAL.
 const switchLog = "SELECT pg_switch_wal()"
 
-// fillDisk fills the disk that Postgres' data are on, and has it begin new files of its log: it
-// crashes, cannot end its recovery, and its supervisor tries until it can.
+// fillDisk fills the disk with Postgres' data, and makes Postgres begin new WAL files. Postgres
+// crashes and cannot finish its recovery, and its supervisor tries until it can.
 func fillDisk(ctx context.Context, r *run) error {
 	now, err := r.stack.postgres.running()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 const (
 	// betweenKills is the time from the return of one process to the kill of the next.
 	betweenKills = 2 * time.Second
-	// leases is longer than anything that a process has for itself in Switchboard or Temporal: a
-	// relay's claim of dispatches has 10 s, a worker counts as dead after 5 s, Temporal waits 10 s
+	// leases is longer than anything that a process owns in Switchboard or Temporal. A relay's
+	// claim of dispatches lasts 10 s, a worker counts as dead after 5 s, and Temporal waits 10 s
 	// for a first attempt and 45 s for a later one.
 	leases = 50 * time.Second
 )
@@ -19,7 +19,7 @@ func killAPIs(ctx context.Context, r *run) error { return killEach(ctx, r, r.sta
 
 func killWorkers(ctx context.Context, r *run) error { return killEach(ctx, r, r.stack.workers[:]) }
 
-// killEach kills one after the other, each when the one before works again.
+// killEach kills one process after the other, each when the one before works again.
 func killEach(ctx context.Context, r *run, parts []*service) error {
 	for i, part := range parts {
 		if i > 0 {
@@ -57,8 +57,8 @@ func restartEach(ctx context.Context, r *run) error {
 	return nil
 }
 
-// zombie freezes processes that others take for dead, and lets them go on with what they had
-// begun.
+// zombie freezes processes until others consider them dead, and then lets them continue what they
+// had begun.
 func zombie(ctx context.Context, r *run) (err error) {
 	for _, part := range []*service{r.stack.apis[0], r.stack.workers[0]} {
 		if err := part.freeze(); err != nil {

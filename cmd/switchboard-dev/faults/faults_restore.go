@@ -12,15 +12,16 @@ import (
 	"time"
 )
 
-// dump is a backup of some databases, made while they were in use.
+// dump is a backup of some databases that were in use.
 type dump struct {
 	files map[string]string // by database
 	order []string
-	since time.Time // everything that was committed before is in it
+	since time.Time // everything that was committed before then is in it
 }
 
-// back goes back in time: it dumps databases in flight, waits while more is done, takes down what
-// uses them, restores them and brings that up again. Of the users those that others need come last.
+// back goes back in time. It dumps databases in use, waits while more work is done, stops the
+// processes that use them, restores them and starts the processes again. Of these, the ones that
+// others need come last.
 func (r *run) back(ctx context.Context, databases []string, users []*service, meanwhile func()) error {
 	backup, err := r.stack.dump(ctx, databases)
 	if err != nil {
@@ -55,8 +56,8 @@ func (r *run) back(ctx context.Context, databases []string, users []*service, me
 	return nil
 }
 
-// restoreSwitchboard does what deploy/README.md says of a restored database: what was accepted
-// after the dump is posted again, and Temporal has a new namespace.
+// restoreSwitchboard does what deploy/README.md says about a restored database: what was accepted
+// after the dump is posted again, and Temporal gets a new namespace.
 func restoreSwitchboard(ctx context.Context, r *run) error {
 	return r.back(ctx, []string{databaseOurs}, r.stack.parts(), func() { r.stack.namespace += "-restored" })
 }
@@ -65,13 +66,13 @@ func restoreTemporal(ctx context.Context, r *run) error {
 	return r.back(ctx, []string{databaseTemporal, databaseVisibility}, []*service{r.stack.temporal}, func() {})
 }
 
-// restoreBoth restores all. Switchboard's is dumped last, so that Temporal's are the older ones:
-// what Temporal does not know yet is started again.
+// restoreBoth restores everything. Switchboard's database is dumped last, so Temporal's are older.
+// What Temporal does not know yet is started again.
 func restoreBoth(ctx context.Context, r *run) error {
 	return r.back(ctx, []string{databaseTemporal, databaseVisibility, databaseOurs}, append(r.stack.parts(), r.stack.temporal), func() {})
 }
 
-// dump dumps databases one after the other, as they are used.
+// dump dumps databases one after the other, while they are in use.
 func (s *stack) dump(ctx context.Context, databases []string) (dump, error) {
 	d := dump{files: map[string]string{}, order: databases, since: time.Now()}
 	for _, database := range databases {
@@ -92,7 +93,7 @@ func (d dump) remove() error {
 	return errors.Join(errs...)
 }
 
-// restore replaces databases by what they were.
+// restore replaces databases with their dumps.
 func (s *stack) restore(ctx context.Context, d dump) error {
 	for _, database := range d.order {
 		if err := errors.Join(s.server.DropDatabase(ctx, database), s.server.CreateDatabase(ctx, database, "")); err != nil {

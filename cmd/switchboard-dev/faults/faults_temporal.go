@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// delayOfTemporal is that of each direction.
+// delayOfTemporal applies to each direction.
 const delayOfTemporal = 200 * time.Millisecond
 
 func cutTemporal(ctx context.Context, r *run) error {
 	return r.through(ctx, (*proxy).cut, r.stack.toTemporal)
 }
 
-// freezeTemporal freezes the process: it keeps its connections, those to Postgres too.
+// freezeTemporal freezes the process, which keeps its connections, also those to Postgres.
 func freezeTemporal(ctx context.Context, r *run) error {
 	if err := r.stack.temporal.freeze(); err != nil {
 		return err

@@ -18,18 +18,18 @@ const (
 	tenantHTTP2 = "faults-http2"
 )
 
-// misbehaviour is what a hostile receiver does with a connection; it is closed afterwards, and
-// in any case after hostileLimit.
+// misbehaviour is what a hostile receiver does with a connection, which is then closed, at the
+// latest after hostileLimit.
 type misbehaviour func(net.Conn)
 
 // hostileLimit is longer than Switchboard waits for these receivers.
 const hostileLimit = 5 * time.Second
 
-// floodPause keeps a flood from taking the machine's CPU: faults are not about that.
+// floodPause stops a flood from using up the machine's CPU, which is not the fault.
 const floodPause = 10 * time.Millisecond
 
-// hostile is a receiver that misbehaves when it is told to, in each of its ways in turn, and
-// else answers 200.
+// hostile is a receiver that misbehaves on request, in each of its ways in turn, and otherwise
+// answers 200.
 type hostile struct {
 	url      string
 	listener net.Listener
@@ -45,7 +45,7 @@ type hostile struct {
 	kept []net.Conn // of the server, since it last misbehaved
 }
 
-// startHostile starts every hostile receiver, by its tenant.
+// startHostile starts all hostile receivers, by tenant.
 func startHostile(seen *arrivals, c *certificates) (map[string]*hostile, error) {
 	all := map[string]*hostile{}
 	for _, wanted := range []struct {
@@ -59,7 +59,7 @@ func startHostile(seen *arrivals, c *certificates) (map[string]*hostile, error) 
 	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return all, err // the caller closes what there is
+			return all, err // the caller closes the started ones
 		}
 		all[wanted.tenant] = newHostile(listener, seen, wanted.ways, wanted.config)
 	}
@@ -113,7 +113,7 @@ func misbehave(conn net.Conn, way misbehaviour) {
 	}
 }
 
-// Accept, Close and Addr make the well connections a listener of the server.
+// Accept, Close and Addr make the channel of well-behaved connections a listener for the server.
 func (h *hostile) Accept() (net.Conn, error) {
 	select {
 	case conn := <-h.well:
@@ -139,18 +139,18 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// dropKept ends the connections that were kept.
+// dropKept closes the kept connections.
 func (h *hostile) dropKept() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, conn := range h.kept {
-		_ = conn.Close() // which it may be already
+		_ = conn.Close() // it may already be closed
 	}
 	h.kept = nil
 }
 
-// beHostile lets the receiver of that tenant misbehave for as long as a fault lasts. Connections
-// that were kept from before end, so that every request meets it.
+// beHostile makes the receiver of that tenant misbehave for the duration of a fault. It closes
+// earlier connections, so that every request is affected.
 func beHostile(tenant string) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
 		h := r.hostile[tenant]

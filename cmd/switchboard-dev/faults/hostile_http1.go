@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// http1Ways are the ways in which a receiver of HTTP/1 misbehaves. None of them says 2xx: that
-// would be a receiver that has taken the event, whatever it does then.
+// http1Ways are the ways in which an HTTP/1 receiver misbehaves. None of them answers 2xx: such a
+// receiver has accepted the event, whatever it does next.
 func http1Ways() []misbehaviour {
 	const failed = "HTTP/1.1 503 Service Unavailable\r\n"
 	return []misbehaviour{
@@ -45,10 +45,10 @@ func afterRequest(then misbehaviour) misbehaviour {
 	}
 }
 
-// untilLeft answers nothing until the other side has gone.
+// untilLeft answers nothing until the other side has left.
 func untilLeft(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// drip sends a byte at a time.
+// drip sends one byte at a time.
 func drip(conn net.Conn, text string) {
 	for i := range len(text) {
 		if _, err := conn.Write([]byte{text[i]}); err != nil {
@@ -58,7 +58,7 @@ func drip(conn net.Conn, text string) {
 	}
 }
 
-// flood sends the same over and over again, after a beginning.
+// flood sends a beginning, and then the same repeatedly.
 func flood(conn io.Writer, beginning, over string) {
 	_, err := fmt.Fprint(conn, beginning)
 	for err == nil {

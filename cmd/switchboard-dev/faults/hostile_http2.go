@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// http2Ways are the ways in which a receiver of HTTP/2 misbehaves. None of them says 2xx.
+// http2Ways are the ways in which an HTTP/2 receiver misbehaves. None of them answers 2xx.
 func http2Ways(c *certificates) []misbehaviour {
 	var ways []misbehaviour
 	for _, answer := range []func(*http2.Framer, uint32) error{
@@ -42,7 +42,7 @@ func resetStream(code http2.ErrCode) func(*http2.Framer, uint32) error {
 	return func(f *http2.Framer, stream uint32) error { return f.WriteRSTStream(stream, code) }
 }
 
-// overAndOver sends the same without end.
+// overAndOver sends the same repeatedly, without end.
 func overAndOver(frame func(*http2.Framer, uint32) error) func(*http2.Framer, uint32) error {
 	return func(f *http2.Framer, stream uint32) error {
 		for {
@@ -56,7 +56,7 @@ func overAndOver(frame func(*http2.Framer, uint32) error) func(*http2.Framer, ui
 	}
 }
 
-// continueWithoutEnd sends a header that does not end.
+// continueWithoutEnd sends a header that never ends.
 func continueWithoutEnd(f *http2.Framer, stream uint32) error {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
@@ -76,8 +76,8 @@ func continueWithoutEnd(f *http2.Framer, stream uint32) error {
 	return err
 }
 
-// overHTTP2 answers the first request of a connection in that way, and then nothing until the
-// other side has gone. Where the other side does not offer HTTP/2 the connection ends at once.
+// overHTTP2 answers the first request of a connection in that way, and then nothing until the other
+// side has left. If the other side does not offer HTTP/2, it closes the connection at once.
 func overHTTP2(c *certificates, answer func(*http2.Framer, uint32) error) misbehaviour {
 	config := &tls.Config{Certificates: []tls.Certificate{c.good}, NextProtos: []string{http2.NextProtoTLS}}
 	return func(conn net.Conn) {

@@ -24,7 +24,7 @@ func tlsWays(c *certificates) []misbehaviour {
 	}
 }
 
-// shake makes a handshake that is to fail.
+// shake makes a handshake that is expected to fail.
 func shake(config *tls.Config) misbehaviour {
 	return func(conn net.Conn) {
 		server := tls.Server(conn, config)

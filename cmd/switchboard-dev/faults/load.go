@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// callLimit bounds one call of the API, as a platform's client would: one that is frozen is
-	// left for the other.
+	// callLimit limits one call to the API, as a platform's client would. After a call to a frozen
+	// API, the other one is tried.
 	callLimit = 3 * time.Second
-	// againPause is the time before an event is posted again that was not accepted.
+	// againPause is the pause before an event that was not accepted is posted again.
 	againPause = 500 * time.Millisecond
-	// answerLimit is for how long events are posted again after the load has ended.
+	// answerLimit is how long events are posted again after the load has ended.
 	answerLimit = time.Minute
 	// idleConnections is how many connections to each API are kept.
 	idleConnections = 64
@@ -28,19 +28,19 @@ const (
 // eventType is the type of every event that is posted.
 const eventType = "ticket.created"
 
-// load posts events at a steady rate, each again and again until an API has accepted it.
+// load posts events at a steady rate, each repeatedly until an API has accepted it.
 type load struct {
 	apis  []*client.Client
-	name  string // begins the ids of its events
+	name  string // prefix of the ids of its events
 	every time.Duration
-	turns []string // the tenants that events are posted to, in turns
+	turns []string // the tenants that events are posted for, in turn
 
 	posting  context.Context
 	stop     context.CancelFunc // ends the posting of new events
-	giveUp   context.CancelFunc // ends the repeating of old ones
+	giveUp   context.CancelFunc // ends the repetition of old ones
 	trying   context.Context
 	underWay sync.WaitGroup
-	paced    chan struct{} // closed when no new event is posted any more
+	paced    chan struct{} // closed when no new events are posted any more
 
 	mu     sync.Mutex
 	events []*posted
@@ -51,16 +51,16 @@ type load struct {
 type posted struct {
 	id, tenant string
 	at         time.Time // when it was posted first
-	accepted   time.Time // when an API answered 202; zero: none has
+	accepted   time.Time // when an API answered 202; zero: not yet
 }
 
-// payload is the data of an event: what the receivers know it by.
+// payload is the data of an event, by which the receivers recognise it.
 type payload struct {
 	Event  string `json:"event"`
 	Number int    `json:"number"`
 }
 
-// startLoad begins to post so many events a second, to those tenants in turns.
+// startLoad begins to post that many events per second for those tenants in turn.
 func startLoad(ctx context.Context, apis []*client.Client, name string, rate int, turns []string) *load {
 	l := &load{apis: apis, name: name, every: time.Second / time.Duration(rate), turns: turns, paced: make(chan struct{})}
 	l.trying, l.giveUp = context.WithCancel(ctx)
@@ -119,8 +119,8 @@ func (l *load) untilAccepted(event *posted, n int) {
 	}
 }
 
-// temporary reports whether posting the event again may help: there was no answer, or one that
-// blames Switchboard.
+// temporary reports whether posting the event again may help: there was no answer, or an answer
+// that blames Switchboard.
 func temporary(err error) bool {
 	answered, ok := errors.AsType[*client.Error](err)
 	return !ok || answered.Status >= http.StatusInternalServerError || answered.Status == http.StatusTooManyRequests
@@ -152,7 +152,8 @@ func (l *load) postAgain(since time.Time) (again int) {
 	return again
 }
 
-// end posts no more, and waits until what was posted is accepted, or that takes too long.
+// end stops posting, and waits until everything that was posted is accepted, or until that takes
+// too long.
 func (l *load) end() error {
 	l.stop()
 	<-l.paced
@@ -165,7 +166,7 @@ func (l *load) end() error {
 	return l.wrong
 }
 
-// all copies what was posted so far.
+// all copies what has been posted so far.
 func (l *load) all() []posted {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,7 +177,7 @@ func (l *load) all() []posted {
 	return events
 }
 
-// connect makes the clients of the APIs. None of them repeats a call by itself.
+// connect makes the clients of the APIs, which do not repeat calls by themselves.
 func connect(urls []string, key switchboard.Secret) ([]*client.Client, error) {
 	var clients []*client.Client
 	for _, url := range urls {

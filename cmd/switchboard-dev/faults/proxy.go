@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// pieceSize is how much a proxy reads at a time, in bytes.
+// pieceSize is the number of bytes that a proxy reads at a time.
 const pieceSize = 32 << 10
 
-// piecesUnderWay is how many pieces a delayed connection has under way in each direction.
+// piecesUnderWay is the maximum number of pieces in transit in each direction of a delayed
+// connection.
 const piecesUnderWay = 256
 
-// proxy stands between two parts of the stack and passes on what they send each other, until
-// it is told to misbehave.
+// proxy is between two parts of the stack and forwards what they send, until it is told to
+// misbehave.
 type proxy struct {
 	listener net.Listener
 
@@ -23,7 +24,7 @@ type proxy struct {
 	network  string // of the target: tcp or unix
 	target   string
 	refusing bool
-	open     chan struct{} // closed while bytes are passed on
+	open     chan struct{} // closed while bytes are forwarded
 	delay    time.Duration // of each direction
 	conns    map[net.Conn]struct{}
 }
@@ -41,19 +42,19 @@ func startProxy() (*proxy, error) {
 
 func (p *proxy) addr() string { return p.listener.Addr().String() }
 
-// leadTo says where new connections lead.
+// leadTo sets the target of new connections.
 func (p *proxy) leadTo(network, target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.network, p.target = network, target
 }
 
-// cut resets every connection, and each new one, as where nobody listens.
+// cut resets every connection, and each new one, as if nobody listened.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusing = true
-	// All are told first how to end: the end of one has the other one of its pair closed.
+	// All are first told how to end: when one ends, the other one of its pair is closed.
 	for conn := range p.conns {
 		lingerNot(conn)
 	}
@@ -62,7 +63,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// hang passes nothing on, without a word: packets that get lost look so.
+// hang forwards nothing, silently, like lost packets.
 func (p *proxy) hang() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +77,7 @@ func (p *proxy) slow(delay time.Duration) {
 	p.delay = delay
 }
 
-// restore ends what cut, hang and slow began. What was held back is passed on.
+// restore ends what cut, hang and slow began. Delayed bytes are forwarded.
 func (p *proxy) restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +106,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// serve joins a connection with one to the target until one of them ends.
+// serve connects a connection with one to the target until one of them ends.
 func (p *proxy) serve(from net.Conn) {
 	if !p.keep(from) {
 		reset(from)
@@ -135,7 +136,7 @@ func (p *proxy) serve(from net.Conn) {
 	<-ended
 }
 
-// keep notes a connection, unless none is wanted.
+// keep records a connection, unless none is wanted.
 func (p *proxy) keep(conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +160,7 @@ type piece struct {
 	data []byte
 }
 
-// forward passes on what one side sends until it has sent all, or cannot.
+// forward forwards what one side sends until it has sent everything, or cannot.
 func (p *proxy) forward(from io.Reader, to io.Writer) {
 	pieces, stopped := make(chan piece, piecesUnderWay), make(chan struct{})
 	defer close(stopped)
@@ -187,7 +188,7 @@ func (p *proxy) forward(from io.Reader, to io.Writer) {
 			return
 		}
 	}
-	p.untilOpen() // the end is passed on no sooner than the bytes
+	p.untilOpen() // the end must not be forwarded before the bytes
 }
 
 func (p *proxy) delayNow() time.Duration {
@@ -203,13 +204,13 @@ func (p *proxy) untilOpen() {
 	<-open
 }
 
-// reset closes a connection as a peer that knows nothing of it does.
+// reset closes a connection like a peer that does not know it.
 func reset(conn net.Conn) {
 	lingerNot(conn)
 	_ = conn.Close()
 }
 
-// lingerNot has the close of a connection reset it.
+// lingerNot makes closing the connection reset it.
 func lingerNot(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

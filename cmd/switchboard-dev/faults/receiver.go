@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The healthy receiver's paths, of which each has a tenant.
+// The healthy receiver's paths. Each has a tenant.
 const (
 	pathSteady = "/steady" // answers 200 at once
 	pathFlaky  = "/flaky"  // answers 503 to the first request of every third event, and 200 to others after flakyAnswer
@@ -18,31 +18,32 @@ const (
 )
 
 const (
-	// slowAnswer and flakyAnswer are long enough for some first and some later attempts to be
-	// under way at every moment, so that every fault hits some.
+	// slowAnswer and flakyAnswer are so long that some first and some later attempts run at every
+	// moment. So every fault hits some.
 	slowAnswer  = 300 * time.Millisecond
 	flakyAnswer = 400 * time.Millisecond
-	// flakyEvery is of how many events one is refused first: few in a row, so that no breaker opens.
+	// flakyEvery is the number of events of which one is refused first. Few in a row are refused,
+	// so that no breaker opens.
 	flakyEvery = 3
-	// maxBody bounds what is read of a request.
+	// maxBody limits what is read of a request.
 	maxBody = 64 << 10
 )
 
-// arrival is what became of one event at its receiver.
+// arrival is what happened to one event at its receiver.
 type arrival struct {
-	first    time.Time // when the first request came that is answered 200
-	requests int       // all of them
-	good     int       // that are answered 200
+	first    time.Time // when the first request came that was answered 200
+	requests int       // number of requests
+	good     int       // number of requests answered 200
 }
 
-// arrivals are those of every event, by its id.
+// arrivals are the arrivals of every event, by event id.
 type arrivals struct {
 	mu   sync.Mutex
 	seen map[string]*arrival
 }
 
-// note notes a request, and reports whether it is answered 200: good says so, of the event's first
-// request or a later one.
+// note records a request, and reports whether it is answered 200. good decides that for the event's
+// first request or a later one.
 func (a *arrivals) note(event string, good func(first bool) bool) bool {
 	now := time.Now()
 	a.mu.Lock()
@@ -62,7 +63,7 @@ func (a *arrivals) note(event string, good func(first bool) bool) bool {
 	return true
 }
 
-// of is what has become of an event so far.
+// of returns what has happened to an event so far.
 func (a *arrivals) of(event string) arrival {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -72,7 +73,7 @@ func (a *arrivals) of(event string) arrival {
 	return arrival{}
 }
 
-// receiver is what the webhooks are sent to that no fault has to do with.
+// receiver receives the webhooks that are not about a fault.
 type receiver struct {
 	*arrivals
 	url    string
@@ -86,12 +87,12 @@ func startReceiver(seen *arrivals) (*receiver, error) {
 	}
 	r := &receiver{arrivals: seen, url: "http://" + listener.Addr().String()}
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = r.server.Serve(listener) }() // returns after Close, and only then
+	go func() { _ = r.server.Serve(listener) }() // returns only after Close
 	return r, nil
 }
 
-// ServeHTTP takes a webhook. An event counts as received as soon as its request is read, whether
-// or not somebody is left to read the answer.
+// ServeHTTP receives a webhook. An event counts as received as soon as its request is read, whether
+// or not anybody reads the answer.
 func (a *arrivals) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	sent, err := readPayload(request)
 	if err != nil {
@@ -117,7 +118,7 @@ func (a *arrivals) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// readPayload reads the data of the event that a request carries, in Switchboard's own envelope.
+// readPayload reads the event's data from a request with Switchboard's own envelope.
 func readPayload(request *http.Request) (payload, error) {
 	var envelope struct {
 		Data payload `json:"data"`

@@ -57,13 +57,13 @@ func (r *report) print(out io.Writer) {
 		sum.Duplicates, sum.Undated = sum.Duplicates+o.Duplicates, sum.Undated+o.Undated
 	}
 	row("all", "", sum.Accepted, sum.Delivered, sum.Lost, sum.Duplicates, sum.Undated, "", "")
-	_ = table.Flush() // to a terminal or a buffer: nobody to tell
+	_ = table.Flush() // to a terminal or a buffer, so an error can be ignored
 	fmt.Fprintf(out, "\n`switchboard verify` at the end: %d checks, %d violations, %d not completed\n", r.End.Checks, len(r.End.Violations), len(r.End.Unchecked))
 }
 
 func seconds(s float64) string { return fmt.Sprintf("%.1f", s) }
 
-// err is what is wrong with what was found.
+// err returns what is wrong with the results.
 func (r *report) err() error {
 	var errs []error
 	for _, o := range r.Outcomes {
@@ -75,7 +75,7 @@ func (r *report) err() error {
 	return errors.Join(errs...)
 }
 
-// list prints the names of the faults, and what each is.
+// list prints the names and descriptions of the faults.
 func list(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range faults() {

@@ -14,7 +14,7 @@ import (
 // systemd units in deploy/.
 const restartPause = time.Second
 
-// startLimit bounds one start of a process. One that hangs is killed, and started again.
+// startLimit limits one start of a process. A process that hangs is killed and started again.
 const startLimit = 3 * time.Minute
 
 // running is a process.
@@ -24,7 +24,7 @@ type running interface {
 	Stop() error
 }
 
-// service is a process that is started again whenever it ends, until it is taken down.
+// service is a process that is restarted whenever it ends, until it is taken down.
 type service struct {
 	name  string
 	start func(context.Context) (running, error)
@@ -33,17 +33,17 @@ type service struct {
 	ctx   context.Context // of the supervision
 	mu    sync.Mutex
 	now   running       // nil: it is down, or waits for its next start
-	down  chan struct{} // closed when the supervision that runs is to end
-	ended int           // how often it ended and nobody had asked for it
+	down  chan struct{} // closed to end the running supervision
+	ended int           // how often it ended without a request
 }
 
-// newService starts a service, which is supervised until ctx ends or it is taken down.
+// newService starts a service. It is supervised until ctx ends or it is taken down.
 func newService(ctx context.Context, name string, start func(context.Context) (running, error), log func(string, ...any)) (*service, error) {
 	s := &service{name: name, start: start, log: log, ctx: ctx}
 	return s, s.bringUp()
 }
 
-// bringUp starts the service that is down. An error of this first start is the caller's.
+// bringUp starts a service that is down. It returns the error of this first start.
 func (s *service) bringUp() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *service) startNow() (err error) {
 	return err
 }
 
-// supervise starts the service again whenever it has ended, until it is taken down.
+// supervise restarts the service whenever it ends, until it is taken down.
 func (s *service) supervise(down <-chan struct{}) {
 	for {
 		s.mu.Lock()
@@ -80,7 +80,7 @@ func (s *service) supervise(down <-chan struct{}) {
 	}
 }
 
-// again starts the next process in place of one that has ended; false: none is wanted.
+// again starts the next process after one has ended; false: none is wanted.
 func (s *service) again(down <-chan struct{}, ended running) bool {
 	if ended != nil && !s.note(down, ended) {
 		return false
@@ -103,14 +103,14 @@ func (s *service) again(down <-chan struct{}, ended running) bool {
 	return true
 }
 
-// note notes that a process has ended by itself; false: it was taken down.
+// note records that a process has ended by itself; false: it was taken down.
 func (s *service) note(down <-chan struct{}, ended running) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if isClosed(down) {
 		return false
 	}
-	_ = ended.Stop() // frees what an ended process may still hold, as the lock of a folder
+	_ = ended.Stop() // frees what an ended process may still hold, such as the lock of a folder
 	s.ended++
 	s.now = nil
 	return true
@@ -125,7 +125,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// takeDown stops the service in order, and keeps it down. One that is down stays so.
+// takeDown stops the service in order, and keeps it down. If it is down, it does nothing.
 func (s *service) takeDown() error {
 	s.mu.Lock()
 	if s.down != nil {
@@ -140,7 +140,7 @@ func (s *service) takeDown() error {
 	return now.Stop()
 }
 
-// kill ends the process as kill -9 does. The supervisor starts the next one.
+// kill ends the process like kill -9. The supervisor starts the next one.
 func (s *service) kill() error {
 	now, err := s.running()
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *service) kill() error {
 	return nil
 }
 
-// freeze stops the process without its knowing, until thaw.
+// freeze stops the process, without its knowledge, until thaw.
 func (s *service) freeze() error { return s.signal(syscall.SIGSTOP) }
 
 func (s *service) thaw() error { return s.signal(syscall.SIGCONT) }
@@ -178,7 +178,7 @@ func (s *service) running() (running, error) {
 	return s.now, nil
 }
 
-// untilRuns waits until the supervisor has started the service again.
+// untilRuns waits until the supervisor has restarted the service.
 func (s *service) untilRuns(ctx context.Context) error {
 	return until(ctx, 2*startLimit, s.name+" runs again", func(context.Context) bool {
 		_, err := s.running()
@@ -186,7 +186,7 @@ func (s *service) untilRuns(ctx context.Context) error {
 	})
 }
 
-// ends is how often the process has ended since the service was made, taken down apart.
+// ends returns how often the process has ended, not counting when it was taken down.
 func (s *service) ends() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
-	_ "github.com/lib/pq" // the driver that backends are killed through
+	_ "github.com/lib/pq" // the driver for killing backends
 
 	"github.com/seed-49a43567/switchboard"
 	apiclient "github.com/seed-49a43567/switchboard/client"
@@ -23,11 +23,11 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// stackLimit bounds the start of the whole stack; of a fresh machine's, too, which obtains a
-// Postgres first.
+// stackLimit limits the start of the whole stack, also on a fresh machine, which first gets a
+// Postgres.
 const stackLimit = 10 * time.Minute
 
-// lookPause is the time between two looks at what is waited for.
+// lookPause is the interval of polls.
 const lookPause = 100 * time.Millisecond
 
 // The databases.
@@ -40,7 +40,7 @@ const (
 // instances is how many processes of the API and of the worker run.
 const instances = 2
 
-// stack is everything that faults are inflicted on.
+// stack is everything that faults affect.
 type stack struct {
 	dir    string
 	binary string
@@ -48,8 +48,8 @@ type stack struct {
 	ctx    context.Context // of the supervision
 	end    context.CancelFunc
 
-	disk     *disk            // that Postgres' data are on
-	server   *postgres.Server // the first one: those that follow have the same socket
+	disk     *disk            // with Postgres' data
+	server   *postgres.Server // the first one; later ones have the same socket
 	postgres *service
 	temporal *service
 	apis     [instances]*service
@@ -62,17 +62,17 @@ type stack struct {
 	listens   map[string]string // of each process of Switchboard, by its name
 	namespace string            // of Temporal
 	keyring   string
-	authority string // file of the certificate that Switchboard trusts
+	authority string // file with the certificate that Switchboard trusts
 	key       switchboard.Secret
 }
 
-// startStack starts everything. After an error the caller stops what was started by then.
+// startStack starts everything. After an error the caller must stop what was started.
 func startStack(ctx context.Context, dir, binary, authority string, log func(string, ...any)) (s *stack, err error) {
 	s = &stack{
 		dir: dir, binary: binary, log: log, listens: map[string]string{}, authority: authority,
 		namespace: client.DefaultNamespace, keyring: process.NewKeyring("faults"),
 	}
-	// What is started is taken down in order, also when ctx ends: the supervision lives longer.
+	// Everything is stopped in order, also when ctx ends, so the supervision must outlive ctx.
 	s.ctx, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, made := range []**proxy{&s.toStore, &s.toTemporal, &s.toTemporalStore} {
 		if *made, err = startProxy(); err != nil {
@@ -93,12 +93,12 @@ func startStack(ctx context.Context, dir, binary, authority string, log func(str
 	return s, s.startSwitchboard(preparing)
 }
 
-// startPostgres starts Postgres on a disk of its own, where one can be made.
+// startPostgres starts Postgres on a separate disk, if one can be made.
 func (s *stack) startPostgres(ctx context.Context) (err error) {
 	config := postgres.Config{
 		Dir: filepath.Join(s.dir, "postgres"), Progress: func(line string) { s.log("%s", line) },
-		// A small log of writes, of files that are made when they are needed: so a full disk is
-		// met by them too, as on a machine that has run for long.
+		// A small WAL, with files that are made when they are needed. So a full disk affects them
+		// too, as on a machine that has run for a long time.
 		Settings: map[string]string{"max_wal_size": "256MB", "min_wal_size": "32MB", "wal_recycle": "off", "max_connections": "300"},
 	}
 	if s.disk, err = newDisk(config.Dir); err != nil {
@@ -107,7 +107,7 @@ func (s *stack) startPostgres(ctx context.Context) (err error) {
 	obtaining, cancel := context.WithTimeout(ctx, stackLimit)
 	defer cancel()
 	s.postgres, err = newService(s.ctx, "postgres", func(bounded context.Context) (running, error) {
-		if s.server == nil { // a fresh machine obtains it now, which may take longer than a start
+		if s.server == nil { // a fresh machine gets it now, which may take longer than a start
 			bounded = obtaining
 		}
 		if err := s.disk.room(); err != nil {
@@ -138,18 +138,18 @@ func (s *stack) startTemporal(ctx context.Context) (running, error) {
 	return child, nil
 }
 
-// through is the URL of a database behind a proxy. Postgres trusts whoever comes through its
-// socket, as the proxy does.
+// through returns the URL of a database behind a proxy. Postgres trusts everybody who comes through
+// its socket, as the proxy does.
 func through(p *proxy, database string) string {
 	return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", postgres.User, p.addr(), database)
 }
 
-// switchboard is the binary with its configuration.
+// switchboard returns the binary with its configuration.
 func (s *stack) switchboard() process.Switchboard {
 	return process.Switchboard{
 		Binary: s.binary, DatabaseURL: through(s.toStore, databaseOurs), Keyring: s.keyring,
 		TemporalAddr: s.toTemporal.addr(), Namespace: s.namespace,
-		Settings: []string{"SSL_CERT_FILE=" + s.authority}, // the receivers' own, see certificates.go
+		Settings: []string{"SSL_CERT_FILE=" + s.authority}, // the receivers' authority, see certificates.go
 	}
 }
 
@@ -191,8 +191,8 @@ func (s *stack) parts() []*service {
 	return all
 }
 
-// untilReady waits until a process of Switchboard says that nothing is missing. One that has
-// ended meanwhile is started again by its supervisor.
+// untilReady waits until a process of Switchboard says that nothing is missing. If the process ends
+// meanwhile, its supervisor restarts it.
 func (s *stack) untilReady(ctx context.Context, part *service) error {
 	health, err := apiclient.New(apiclient.Config{URL: s.url(part)})
 	if err != nil {
@@ -204,7 +204,7 @@ func (s *stack) untilReady(ctx context.Context, part *service) error {
 	})
 }
 
-// until waits for something to come true.
+// until waits for a condition.
 func until(ctx context.Context, limit time.Duration, what string, holds func(context.Context) bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s: %s", limit, what))
 	defer cancel()
@@ -222,7 +222,7 @@ func until(ctx context.Context, limit time.Duration, what string, holds func(con
 
 func (s *stack) url(part *service) string { return "http://" + s.listens[part.name] }
 
-// everything are the services, those that others need last.
+// everything returns the services. Those that others need come last.
 func (s *stack) everything() []*service {
 	all := s.parts()
 	for _, one := range []*service{s.temporal, s.postgres} {
@@ -233,7 +233,7 @@ func (s *stack) everything() []*service {
 	return all
 }
 
-// exec runs a statement in Postgres, past the proxies.
+// exec executes a statement in Postgres, without the proxies.
 func (s *stack) exec(ctx context.Context, statement string) (err error) {
 	db, err := sql.Open("postgres", s.server.URL("postgres"))
 	if err != nil {
@@ -246,7 +246,7 @@ func (s *stack) exec(ctx context.Context, statement string) (err error) {
 
 // verify has Switchboard check its promises.
 func (s *stack) verify(ctx context.Context) (switchboard.VerifyReport, error) {
-	printed, err := s.switchboard().Output(ctx, "verify", "--json") // ends with an error where one is broken
+	printed, err := s.switchboard().Output(ctx, "verify", "--json") // returns an error if a promise is broken
 	var report switchboard.VerifyReport
 	if json.Unmarshal([]byte(printed), &report) != nil {
 		return report, err

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// warmUp is for how long events are posted before a fault.
+	// warmUp is how long events are posted before a fault.
 	warmUp = 2 * time.Second
 	// flowLimit is how long after a fault events must flow again.
 	flowLimit = 5 * time.Minute
-	// arriveLimit is how long after that all that was accepted must have arrived: a later attempt
-	// that was lost with its worker is made again after 45 s and the wait of its policy.
+	// arriveLimit is how long after that everything that was accepted must have arrived. A later
+	// attempt that was lost with its worker is repeated after 45 s and the wait of its policy.
 	arriveLimit = 5 * time.Minute
-	// repairLimit is how long after that every promise must be kept: the reconciler looks every 15 s
-	// for what is 45 s late.
+	// repairLimit is how long after that every promise must be kept. Every 15 s, the reconciler
+	// looks for what is 45 s late.
 	repairLimit = 5 * time.Minute
 )
 
@@ -47,7 +47,7 @@ type run struct {
 	load *load
 }
 
-// subscribe makes the subscriptions, each of a tenant of its own.
+// subscribe makes the subscriptions, each with its own tenant.
 func (s *suite) subscribe(ctx context.Context) error {
 	wanted := map[string]string{
 		tenantSteady: s.receiver.url + pathSteady, tenantFlaky: s.receiver.url + pathFlaky, tenantSlow: s.receiver.url + pathSlow,
@@ -59,7 +59,7 @@ func (s *suite) subscribe(ctx context.Context) error {
 	for tenant, url := range wanted {
 		subscription := switchboard.Subscription{Tenant: tenant, Name: "faults", Events: []string{"*"}, Request: switchboard.Request{URL: url}, Retry: soon}
 		if s.hostile[tenant] != nil {
-			// Every attempt is to meet the receiver: an open breaker would spare it most.
+			// Every attempt must reach the receiver. An open breaker would keep most away.
 			subscription.Breaker.Mode = switchboard.BreakerOff
 			subscription.Timeout = switchboard.Duration(2 * time.Second)
 		}
@@ -70,8 +70,8 @@ func (s *suite) subscribe(ctx context.Context) error {
 	return nil
 }
 
-// turns are the tenants that events are posted to, in turns. Two more of each dozen are for the
-// receiver that a fault is about, if it is about one.
+// turns are the tenants that events are posted for, in turn. If the fault is about a hostile
+// receiver, two more of each dozen are for that.
 func turns(extra string) []string {
 	all := []string{
 		tenantSteady, tenantFlaky, tenantSteady, tenantSlow, tenantSteady,
@@ -83,7 +83,7 @@ func turns(extra string) []string {
 	return all
 }
 
-// try inflicts one fault and returns what became of the events of that time. An error is one
+// try causes one fault and returns what happened to the events of that time. An error is an error
 // of the suite itself.
 func (s *suite) try(ctx context.Context, f fault) (outcome, error) {
 	o := outcome{Fault: f.name, What: f.what, Ended: map[string]int{}}
@@ -114,8 +114,9 @@ func (s *suite) try(ctx context.Context, f fault) (outcome, error) {
 	return o, s.verify(ctx, &o)
 }
 
-// verify looks for broken promises, again for as long as the reconciler may take to repair what
-// it finds: what was open when databases were restored has its workflow a minute after its date.
+// verify looks for broken promises, repeatedly for as long as the reconciler may take to repair
+// what it finds. Deliveries that were open when databases were restored get their workflow a minute
+// after their date.
 func (s *suite) verify(ctx context.Context, o *outcome) error {
 	var failed error
 	err := until(ctx, repairLimit, "every promise is kept", func(context.Context) bool {
@@ -132,10 +133,10 @@ func (s *suite) verify(ctx context.Context, o *outcome) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return nil // what is broken is in the outcome
+	return nil // the outcome has what is broken
 }
 
-// await waits for the flow, ends the load, and waits for all that was accepted.
+// await waits for the flow, ends the load, and waits for everything that was accepted.
 func (s *suite) await(ctx context.Context, l *load, o *outcome) error {
 	var after time.Duration
 	flowing := until(ctx, flowLimit, "events flow", func(context.Context) bool {
@@ -170,7 +171,7 @@ func errorOf(text string) error {
 	return errors.New(text)
 }
 
-// steady are the events of the endpoint that answers at once.
+// steady returns the events of the endpoint that answers at once.
 func steady(all []posted) []posted {
 	var of []posted
 	for _, event := range all {
@@ -181,8 +182,8 @@ func steady(all []posted) []posted {
 	return of
 }
 
-// untilNothingOpen waits until every delivery has ended: those too whose event has arrived, and
-// that are repeated because nobody knows.
+// untilNothingOpen waits until every delivery has ended, including those whose event has arrived
+// but is repeated because nobody knows.
 func (s *suite) untilNothingOpen(ctx context.Context) error {
 	open := switchboard.DeliveryFilter{States: []switchboard.State{switchboard.StatePending, switchboard.StateRetrying, switchboard.StateHeld, switchboard.StateBlocked}}
 	return until(ctx, arriveLimit, "no delivery is open", func(ctx context.Context) bool {

@@ -1,4 +1,4 @@
-// Package freeport finds free ports of loopback for programs that are started next.
+// Package freeport finds free ports on loopback for programs that are about to start.
 package freeport
 
 import (
@@ -9,21 +9,21 @@ import (
 	"sync"
 )
 
-// Ports are looked for below the range from which systems take the ports of outgoing
-// connections: none of those can grab a port between our look and the program's bind.
+// Ports are below the range that systems use for outgoing connections. So no outgoing connection
+// can take a port between our check and the program's bind.
 const (
 	firstPort = 20000
 	lastPort  = 32000
 	blockSize = 100
 )
 
-// finder gives out ports of blocks that are its own: it listens on the first port of each for as
-// long as the process runs. No other process gives out a port of them, as between our look and the
-// bind, or while the program is away for a while that is to come back there.
+// finder gives out ports of blocks that it owns: it listens on the first port of each as long as
+// the process runs. No other process gives out a port of them, neither between our check and the
+// bind, nor while a program is away that will return to its port.
 type finder struct {
 	mu   sync.Mutex
 	held []net.Listener
-	next int // the port to look at
+	next int // the next port to check
 	end  int // of its block
 }
 
@@ -32,7 +32,8 @@ var shared finder
 // Listen listens on a free port of the host.
 func Listen(host string) (net.Listener, error) { return shared.listen(host) }
 
-// Address is an address of loopback on which nobody listens. The process is given none twice.
+// Address returns a loopback address on which nobody listens. The process never gets the same one
+// twice.
 func Address() (string, error) { return shared.address() }
 
 func (f *finder) address() (string, error) {
@@ -60,7 +61,7 @@ func (f *finder) listen(host string) (net.Listener, error) {
 	}
 }
 
-// takeBlock takes a block that no process has.
+// takeBlock takes a block that no process owns.
 func (f *finder) takeBlock() error {
 	for _, block := range rand.Perm((lastPort - firstPort) / blockSize) {
 		port := firstPort + block*blockSize

@@ -14,22 +14,22 @@ import (
 	"time"
 )
 
-// stopTimeout is how long a child may take to stop; Switchboard lets attempts
-// under way finish, which takes up to 35 s.
+// stopTimeout is how long a child may take to stop. Switchboard finishes running attempts, which
+// takes up to 35 s.
 const stopTimeout = 45 * time.Second
 
 // Child is a process that we started.
 type Child struct {
 	name  string
 	pid   int
-	log   string // file that its standard error goes to
+	log   string // file for its standard error
 	stdin *os.File
 	lines chan string   // of its standard output; closed at its end
 	done  chan struct{} // closed when it has ended
 }
 
-// Start starts a program. Its standard error goes to a log file, its standard output is
-// read line by line.
+// Start starts a program. Its standard error goes to a log file, and its standard output is read
+// line by line.
 func Start(name, logFile string, cmd *exec.Cmd) (*Child, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -48,13 +48,14 @@ func Start(name, logFile string, cmd *exec.Cmd) (*Child, error) {
 	c := &Child{name: name, log: logFile, stdin: stdin, lines: make(chan string, 16), done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// The kernel tells a child of its parent's death when the thread that made it ends.
+		// The kernel tells a child that its parent has died when the thread that started the child
+		// ends.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		err = errors.Join(err, in.Close(), out.Close(), log.Close())
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
+			_ = cmd.Wait() // its log says how it ended
 		}
 		close(c.done)
 	}()
@@ -69,7 +70,7 @@ func Start(name, logFile string, cmd *exec.Cmd) (*Child, error) {
 // PID is the process id.
 func (c *Child) PID() int { return c.pid }
 
-// Done is closed when the process has ended, for whatever reason.
+// Done is closed after the process has ended, for whatever reason.
 func (c *Child) Done() <-chan struct{} { return c.done }
 
 func (c *Child) read(stdout io.ReadCloser) {
@@ -81,7 +82,7 @@ func (c *Child) read(stdout io.ReadCloser) {
 	}
 }
 
-// Ask sends a line, unless it is empty, and reads the JSON that is answered.
+// Ask sends a line, unless it is empty, and reads the JSON answer.
 func (c *Child) Ask(ctx context.Context, line string, answer any) error {
 	if line != "" {
 		if _, err := fmt.Fprintln(c.stdin, line); err != nil {
@@ -99,13 +100,13 @@ func (c *Child) Ask(ctx context.Context, line string, answer any) error {
 	}
 }
 
-// Ended is the error of a process that has ended although it should run: with err and the
-// end of its log.
+// Ended returns the error of a process that ended although it should run: err and the end of its
+// log.
 func (c *Child) Ended(err error) error {
 	return c.explain("has ended", err)
 }
 
-// NotReady is the error of one that runs and does not become ready.
+// NotReady returns the error of a process that runs but does not become ready.
 func (c *Child) NotReady(err error) error {
 	return c.explain("is not ready", err)
 }
@@ -114,7 +115,7 @@ func (c *Child) explain(what string, err error) error {
 	return fmt.Errorf("%s %s (%w); its log %s ends with:\n%s", c.name, what, err, c.log, tail(c.log))
 }
 
-// tail is the end of a file.
+// tail returns the end of a file.
 func tail(path string) string {
 	const most = 2000
 	text, err := os.ReadFile(path)
@@ -124,7 +125,7 @@ func tail(path string) string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// Kill ends the process as kill -9 does.
+// Kill ends the process like kill -9.
 func (c *Child) Kill() error {
 	defer func() { _ = c.stdin.Close() }()
 	select {
@@ -139,12 +140,12 @@ func (c *Child) Kill() error {
 	return nil
 }
 
-// Stop ends the process in order, or by force if it takes too long.
+// Stop stops the process in order, or by force if it takes too long.
 func (c *Child) Stop() error {
 	_ = c.stdin.Close()
 	for _, step := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		select {
-		case <-c.done: // never signal an id that may be somebody else's by now
+		case <-c.done: // never signal an id that may belong to another process now
 			return nil
 		default:
 		}

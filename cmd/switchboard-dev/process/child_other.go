@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// leaveToUs keeps Ctrl-C in the terminal from a child. What measures and what
-// breaks things runs on Linux only.
+// leaveToUs keeps Ctrl-C in the terminal from a child. The benchmark and the fault suite only run
+// on Linux.
 func leaveToUs(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// readyPause is the time between two questions whether Switchboard is ready.
+// readyPause is the interval at which Switchboard is asked whether it is ready.
 const readyPause = 100 * time.Millisecond
 
 // Switchboard is the production binary with its configuration.
@@ -25,17 +25,17 @@ type Switchboard struct {
 	Keyring      string
 	TemporalAddr string
 	Namespace    string
-	Settings     []string // further ones, as NAME=value
+	Settings     []string // additional ones, as NAME=value
 }
 
-// NewKeyring makes an encryption key as SWITCHBOARD_ENCRYPTION_KEY wants it.
+// NewKeyring makes an encryption key in the format of SWITCHBOARD_ENCRYPTION_KEY.
 func NewKeyring(id string) string {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails: crypto/rand ends the process instead
 	return id + ":" + base64.StdEncoding.EncodeToString(key)
 }
 
-// environment is the whole environment of Switchboard: nothing of ours is in it.
+// environment returns the whole environment of Switchboard, without anything from ours.
 func (s Switchboard) environment() []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"),
@@ -48,8 +48,8 @@ func (s Switchboard) environment() []string {
 	}, s.Settings...)
 }
 
-// Output runs a command of the binary to its end, and returns what it printed, also where it
-// ended with an error.
+// Output runs a command of the binary to its end and returns its output, even if the command
+// returns an error.
 func (s Switchboard) Output(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, s.Binary, args...)
 	cmd.Env = s.environment()
@@ -63,7 +63,7 @@ func (s Switchboard) Output(ctx context.Context, args ...string) (string, error)
 	return string(out), err
 }
 
-// Prepare migrates the database and makes a key of the role admin.
+// Prepare migrates the database and makes a key with the role admin.
 func (s Switchboard) Prepare(ctx context.Context, keyName string) (switchboard.Secret, error) {
 	if _, err := s.Output(ctx, "migrate"); err != nil {
 		return "", err
@@ -79,7 +79,7 @@ func (s Switchboard) Prepare(ctx context.Context, keyName string) (switchboard.S
 	return switchboard.Secret(words[1]), nil
 }
 
-// Start starts a command of the binary that runs until it is stopped, as serve, api or worker.
+// Start starts a command of the binary that runs until it is stopped: serve, api or worker.
 func (s Switchboard) Start(name, logFile, command, listen string) (*Child, error) {
 	cmd := exec.Command(s.Binary, command)
 	cmd.Env = append(s.environment(), "SWITCHBOARD_LISTEN="+listen)

@@ -16,21 +16,21 @@ import (
 // TemporalCommandName is the name of the hidden command of [TemporalCommand].
 const TemporalCommandName = "temporal-server"
 
-// TemporalCommand is the hidden command that runs the embedded Temporal server as
-// a process of its own, until its standard input ends.
+// TemporalCommand is the hidden command that runs the embedded Temporal server as a separate
+// process, until its standard input ends.
 type TemporalCommand struct {
 	DatabaseURL string `name:"database-url" required:"" help:"Main database of the server, made if it is missing."`
 	Port        int    `help:"Port of the frontend; 0: a free one."`
 	MetricsAddr string `help:"Address at which the server shows its metrics for Prometheus; empty: nowhere."`
 }
 
-// temporalReady is what it prints when the server answers.
+// temporalReady is its output when the server answers.
 type temporalReady struct {
 	Addr string `json:"addr"`
 }
 
-// StartTemporal starts the embedded Temporal server on that database and returns the address
-// of its frontend, once it answers. This program must have [TemporalCommand] under its name.
+// StartTemporal starts the embedded Temporal server on that database, and returns the address of
+// its frontend once it answers. This program must have [TemporalCommand] under its name.
 func StartTemporal(ctx context.Context, logFile, databaseURL string) (*Child, string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -68,8 +68,8 @@ func (c *TemporalCommand) Run(ctx context.Context) error {
 	return server.Stop()
 }
 
-// UntilParentEnds returns when ctx does, or when standard input ends, which it does with the process
-// that started this one.
+// UntilParentEnds returns when ctx ends, or when standard input ends, which happens when the parent
+// process ends.
 func UntilParentEnds(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {

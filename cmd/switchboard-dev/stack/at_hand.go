@@ -17,13 +17,12 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// connectTimeout is how long a server may take to be connected to: one that runs somewhere
-// takes much less.
+// connectTimeout is how long connecting to a server may take. A running server takes much less.
 const connectTimeout = 5 * time.Second
 
-// AtHand uses the Temporal server that is at hand, so that none need be compiled: the one that
-// answers at the address, or that of the program `temporal`. Where there is neither, it runs
-// the server that otherwise returns.
+// AtHand uses an available Temporal server, so that none has to be compiled: one that answers at
+// the address, or that of the program `temporal`. If there is neither, it runs the server of
+// otherwise.
 func AtHand(otherwise func(TemporalConfig) (Program, error)) StartTemporal {
 	return func(ctx context.Context, c TemporalConfig) (Temporal, error) {
 		if listens(ctx, c.Addr) {
@@ -47,7 +46,7 @@ func AtHand(otherwise func(TemporalConfig) (Program, error)) StartTemporal {
 	}
 }
 
-// running is the server that answers at the address. What it lacks is made there.
+// running uses the server that answers at the address, and creates what it lacks.
 func running(ctx context.Context, c TemporalConfig) (Temporal, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
@@ -64,21 +63,21 @@ func running(ctx context.Context, c TemporalConfig) (Temporal, error) {
 	return Temporal{Options: options}, nil
 }
 
-// commandLineTool is the server of Temporal's own command-line tool, if that is on the PATH. Its
-// state is a file of the stack's folder.
+// commandLineTool runs the server of Temporal's own command-line tool, if that is on the PATH. The
+// server's state is a file in the stack's folder.
 func commandLineTool(c TemporalConfig) (Program, error) {
 	path, err := exec.LookPath("temporal")
 	if err != nil {
 		return Program{}, err
 	}
-	host, port, _ := net.SplitHostPort(c.Addr) // both checked by checkPorts
+	host, port, _ := net.SplitHostPort(c.Addr) // checkPorts has checked both
 	uiHost, uiPort, _ := net.SplitHostPort(numeric(c.UIAddr))
 	arguments := []string{
 		"server", "start-dev", "--ip", host, "--port", port, "--ui-ip", uiHost, "--ui-port", uiPort,
 		"--db-filename", filepath.Join(c.Dir, "temporal.sqlite"),
 	}
 	if c.MetricsAddr != "" {
-		_, metricsPort, _ := net.SplitHostPort(c.MetricsAddr) // of the server's own address
+		_, metricsPort, _ := net.SplitHostPort(c.MetricsAddr) // the address is the server's own
 		arguments = append(arguments, "--metrics-port", metricsPort)
 	}
 	for _, name := range worker.SearchAttributes() {
@@ -90,8 +89,8 @@ func commandLineTool(c TemporalConfig) (Program, error) {
 	return Program{Name: path + " server start-dev", Serve: append([]string{path}, arguments...)}, nil
 }
 
-// devSettings are the dynamic settings that Switchboard relies on, as deploy/temporal has them,
-// in the form of the command-line tool.
+// devSettings are the dynamic settings that Switchboard relies on, as in deploy/temporal, in the
+// form for the command-line tool.
 func devSettings() []string {
 	return []string{
 		"matching.enableFairness=true",
@@ -113,7 +112,7 @@ func listens(ctx context.Context, addr string) bool {
 	return true
 }
 
-// numeric is the address with the number of localhost, which a server can be told to listen on.
+// numeric returns the address with the number of localhost, on which a server can listen.
 func numeric(addr string) string {
 	if port, ok := strings.CutPrefix(addr, "localhost:"); ok {
 		return net.JoinHostPort("127.0.0.1", port)
@@ -121,7 +120,7 @@ func numeric(addr string) string {
 	return addr
 }
 
-// isLoopback reports whether an address is one of this machine that nobody else reaches.
+// isLoopback reports whether only this machine can reach an address.
 func isLoopback(addr string) bool {
 	parsed, err := netip.ParseAddrPort(addr)
 	return err == nil && parsed.Addr().IsLoopback()

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// maxLog is how long the stack's log becomes, in bytes, before the next one begins. The one
-// before is kept beside it, as switchboard.log.1: an outage of an hour fits into both.
+// maxLog is the maximum length of the stack's log in bytes. After that, a new one begins, and the
+// previous one is kept as switchboard.log.1. An outage of an hour fits into both.
 const maxLog = 16 << 20
 
-// rotated is a file that starts empty again when it is full.
+// rotated is a file that starts again empty when it is full.
 type rotated struct {
 	path string
 	max  int64
@@ -38,7 +38,7 @@ func (r *rotated) open() error {
 	return nil
 }
 
-// Write writes one line. slog never writes less.
+// Write writes one line, because slog never writes less.
 func (r *rotated) Write(line []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,20 +21,20 @@ import (
 
 const (
 	// temporalWait is how long Switchboard waits for its Temporal server before it starts without
-	// it: one that is built already answers in a few seconds, and building it takes minutes.
+	// it. A server that is already built answers in a few seconds, and building it takes minutes.
 	temporalWait = 30 * time.Second
-	// answerPause is the time between two questions whether the server answers.
+	// answerPause is the interval at which the server is polled.
 	answerPause = 100 * time.Millisecond
 	// stopTimeout is how long a server may take to stop.
 	stopTimeout = 30 * time.Second
 )
 
-// Program is a Temporal server that runs as a process of its own.
+// Program is a Temporal server that runs as a separate process.
 type Program struct {
-	Name  string        // what people call it
-	Build []string      // the command that builds it first; nil: it is there
-	Costs time.Duration // of one processor to build it the first time
-	Serve []string      // the command that runs it until it is asked to end, or its standard input ends
+	Name  string        // its name for people
+	Build []string      // the command that builds it first; nil: already built
+	Costs time.Duration // time of one processor for the first build
+	Serve []string      // the command that runs it until it is interrupted, or its standard input ends
 }
 
 // process is a program that is being built, or that runs.
@@ -42,7 +42,7 @@ type process struct {
 	Program
 	config TemporalConfig
 	ready  chan struct{} // closed when it answers
-	ended  chan error    // gets why it is not there any more
+	ended  chan error    // gets the reason why it has ended
 }
 
 // start builds and starts the program. It returns when the server answers, or while it is still
@@ -97,7 +97,7 @@ func (r *process) run(ctx context.Context) error {
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)
-		_ = cmd.Wait() // how it ended is in its state
+		_ = cmd.Wait() // its state says how it ended
 	}()
 	if r.awaitAnswer(ctx, exited) {
 		r.config.Progress("Temporal answers on " + r.config.Addr + ", from " + r.Name)
@@ -107,7 +107,7 @@ func (r *process) run(ctx context.Context) error {
 	return fmt.Errorf("%s has ended (%s): its log is %s", r.Name, cmd.ProcessState, log.Name())
 }
 
-// awaitAnswer returns when the server answers, or when its process has ended, and then false.
+// awaitAnswer returns when the server answers, or returns false when its process has ended.
 func (r *process) awaitAnswer(ctx context.Context, exited <-chan struct{}) bool {
 	again := time.NewTicker(answerPause)
 	defer again.Stop()
@@ -134,7 +134,7 @@ func answers(ctx context.Context, addr string) bool {
 	return err == nil
 }
 
-// build builds the program, and says how long it takes and took.
+// build builds the program, and says how long that takes and took.
 func (r *process) build(ctx context.Context) error {
 	processors := runtime.NumCPU()
 	about := (r.Costs / time.Duration(processors)).Round(time.Minute)
@@ -163,8 +163,8 @@ func (r *process) build(ctx context.Context) error {
 	}
 }
 
-// command is one that is asked to end when ctx ends. Ctrl-C in the terminal is for us alone: the
-// server ends after Switchboard.
+// command makes a command that is interrupted when ctx ends. Ctrl-C in the terminal only reaches
+// us: the server ends after Switchboard.
 func command(ctx context.Context, line []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// readyPause is the time between two questions whether the API is ready.
+	// readyPause is the interval at which the API is asked whether it is ready.
 	readyPause = 50 * time.Millisecond
-	// readyTimeout is for a machine that is busy with something else.
+	// readyTimeout allows for a machine that is busy with something else.
 	readyTimeout = time.Minute
 )
 

@@ -14,16 +14,16 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// secrets are made at the first start and kept in the stack's folder, so that
-// the next start can read what this one encrypted.
+// secrets are made at the first start and kept in the stack's folder, so that later starts can
+// decrypt what earlier ones encrypted.
 type secrets struct {
 	encryptionKey switchboard.Secret
 	apiKey        switchboard.Secret
 	demoSecret    switchboard.Secret
 }
 
-// loadSecrets reads the stack's secrets, and makes those that there are not. A
-// given API key replaces the stored one.
+// loadSecrets reads the stack's secrets, and makes missing ones. A given API key replaces the
+// stored one.
 func loadSecrets(dir string, apiKey switchboard.Secret) (secrets, error) {
 	// Postgres may run as another user, who must be able to enter the folder.
 	if err := os.MkdirAll(dir, 0o755); err != nil {

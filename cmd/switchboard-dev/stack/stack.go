@@ -1,7 +1,6 @@
-// Package stack is the development stack: everything that Switchboard needs and
-// Switchboard itself, started by one call and kept in one folder. The Temporal server
-// comes from whoever calls: it takes minutes to compile, so this package and what it
-// imports do without it.
+// Package stack is the development stack: Switchboard and everything that it needs, started by one
+// call and kept in one folder. The caller provides the Temporal server: it takes minutes to
+// compile, so this package and its imports do without it.
 package stack
 
 import (
@@ -23,11 +22,11 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// DefaultTemporalAddr is where Temporal's own programs look for a server, too.
+// DefaultTemporalAddr is also where Temporal's own programs look for a server.
 const DefaultTemporalAddr = "127.0.0.1:7233"
 
-// Config says where the stack lives and listens. The variable temporal_addr of kong is the
-// address of Temporal where no flag gives one.
+// Config says where the stack stores its data and listens. kong's variable temporal_addr is the
+// address of Temporal if no flag gives one.
 type Config struct {
 	DataDir      string `name:"data-dir" default:".switchboard" help:"Folder that all state lives in."`
 	APIAddr      string `name:"api-addr" default:"127.0.0.1:8080" help:"Address of the API."`
@@ -40,17 +39,17 @@ type Config struct {
 	APIKey       string `name:"api-key" help:"Text of the development key, which has the role admin; one is made at the first start if left out."`
 
 	Console *app.ConsoleConfig `kong:"-"` // how people sign in; nil: with keys
-	Out     io.Writer          `kong:"-"` // where progress and addresses are printed
+	Out     io.Writer          `kong:"-"` // output for progress and addresses
 }
 
-// keyName is the name of the development key, and of whoever uses it.
+// keyName is the name of the development key, and of its user.
 const keyName = "development"
 
 // database is the name of Switchboard's own database on the private Postgres.
 const database = "switchboard"
 
-// Run starts the stack, prints where it can be reached, and runs it until ctx
-// ends. A second start on the same folder resumes what was pending.
+// Run starts the stack, prints its addresses, and runs it until ctx ends. A second start with the
+// same folder resumes pending work.
 func Run(ctx context.Context, c Config, startTemporal StartTemporal) error {
 	if err := c.checkPorts(); err != nil {
 		return err
@@ -88,8 +87,8 @@ func Run(ctx context.Context, c Config, startTemporal StartTemporal) error {
 	return c.runSwitchboard(ctx, pg.URL(database), temporal, secrets, log)
 }
 
-// runSwitchboard migrates the schema, makes the development key and runs the API
-// and the worker, and the demo if it is wanted, until ctx ends.
+// runSwitchboard migrates the schema, makes the development key and runs the API and the worker,
+// and on request the demo, until ctx ends.
 func (c Config) runSwitchboard(ctx context.Context, databaseURL string, temporal Temporal, s secrets, log *slog.Logger) error {
 	config, err := app.DefaultConfig()
 	if err != nil {
@@ -153,8 +152,8 @@ func (c Config) progress(what string) { fmt.Fprintf(c.Out, "  … %s\n", what) }
 
 func (c Config) logPath() string { return filepath.Join(c.DataDir, "switchboard.log") }
 
-// openLog opens the stack's log, so that the terminal is left to what a person
-// started the stack for.
+// openLog opens the stack's log. Logs do not go to the terminal, which is for the person's own
+// work.
 func (c Config) openLog() (*slog.Logger, io.Closer, error) {
 	file, err := openRotated(c.logPath(), maxLog)
 	if err != nil {
@@ -163,7 +162,7 @@ func (c Config) openLog() (*slog.Logger, io.Closer, error) {
 	return slog.New(slog.NewJSONHandler(file, nil)), file, nil
 }
 
-// checkPorts tells of a taken port before anything is started.
+// checkPorts reports a taken port before anything is started.
 func (c Config) checkPorts() error {
 	for _, a := range []struct {
 		flag, addr string
@@ -189,7 +188,7 @@ func (c Config) checkPorts() error {
 	return nil
 }
 
-// checkFree reports an address that somebody listens on, and the flag that sets it.
+// checkFree returns an error if somebody listens on the address. It names the flag that sets it.
 func checkFree(flag, addr string) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -207,8 +206,7 @@ func stop(log *slog.Logger, what string, stop func() error) {
 	}
 }
 
-// loopback is what the development stack's egress guard lets through: receivers
-// on this machine.
+// loopback is what the development stack's egress guard allows: receivers on this machine.
 func loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }

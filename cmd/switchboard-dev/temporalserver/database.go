@@ -10,19 +10,19 @@ import (
 	"go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql"
 )
 
-// Connections to each database. Each of the four services has pools of its own, so
-// that the server may hold four times their sum; only history needs many.
+// Connections to each database. Each of the four services has its own pools, so the server may use
+// four times their sum. Only history needs many.
 const (
 	mainConnections       = 20
 	visibilityConnections = 8
 )
 
-// database is where the server's two databases are.
+// database is the location of the server's two databases.
 type database struct {
 	name       string // of the main one
 	user       string
 	password   string
-	addr       string // host:port; the host counts only where the attributes name none
+	addr       string // host:port; the host is used only if the attributes name none
 	attributes map[string]string
 }
 
@@ -44,7 +44,7 @@ func parseDatabaseURL(text string) (database, error) {
 	if u.Port() == "" {
 		d.addr = net.JoinHostPort(strings.Trim(d.addr, "[]"), "5432")
 	}
-	for key, values := range u.Query() { // host among them, where it is a socket's folder
+	for key, values := range u.Query() { // includes host if that is a socket's folder
 		d.attributes[key] = values[0]
 	}
 	return d, nil
@@ -56,7 +56,7 @@ func (d database) visibility(connections int) *config.SQL {
 	return d.store(d.name+"_visibility", connections)
 }
 
-// store reaches Postgres through pgx, which took a fifth less CPU than lib/pq.
+// store connects to Postgres with pgx, which took a fifth less CPU than lib/pq.
 func (d database) store(name string, connections int) *config.SQL {
 	return &config.SQL{
 		PluginName:        postgresql.PluginNamePGX,

@@ -10,16 +10,16 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// serverLog hands the server's warnings and errors to slog. What is below is about
-// the server's own workings and would drown what is ours. It falls silent at Stop:
-// connections within the server outlive it for a while and complain.
+// serverLog sends the server's warnings and errors to slog. Lower levels are about the server's
+// internals and would hide our own lines. It is silent after Stop, because connections within the
+// server outlive it for a while and cause errors.
 type serverLog struct {
 	to     *slog.Logger
 	silent *atomic.Bool
 }
 
-// fatal is what a server that cannot go on panics with. The server's own logger
-// would end the process without a word to whoever embeds it.
+// fatal is the value with which a server panics that cannot continue. The server's own logger would
+// end the process without telling the embedding program.
 type fatal struct{ message string }
 
 func (f fatal) Error() string { return f.message }
@@ -54,7 +54,7 @@ func (l serverLog) Fatal(message string, tags ...tag.Tag) {
 	panic(fatal{message})
 }
 
-// With keeps the tags for every line that follows.
+// With adds the tags to every following line.
 func (l serverLog) With(tags ...tag.Tag) log.Logger {
 	return serverLog{slog.New(l.to.Handler().WithAttrs(attributes(tags))), l.silent}
 }

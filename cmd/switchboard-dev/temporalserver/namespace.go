@@ -19,10 +19,10 @@ import (
 // keywordColumns is how many custom keywords a namespace can have on SQL.
 const keywordColumns = 10
 
-// createNamespace writes the namespace into the database if it is not there, before
-// the server starts. Through the server's API it and its search attributes would be
-// there some seconds later, and the attributes in columns taken at random, so that
-// one could not know which indexes to keep.
+// createNamespace writes a missing namespace into the database before the server starts. Through
+// the server's API, the namespace and its search attributes would be available only some seconds
+// later, and the attributes would be in random columns, so that nobody could know which indexes to
+// keep.
 func createNamespace(ctx context.Context, c Config, db database, log serverLog) error {
 	if len(c.Keywords) > keywordColumns {
 		return fmt.Errorf("%d keywords, at most %d fit", len(c.Keywords), keywordColumns)

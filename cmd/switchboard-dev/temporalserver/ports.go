@@ -9,15 +9,15 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 )
 
-// services are the parts of a server, each with a port of its own.
+// services are the parts of a server. Each has its own port.
 func services() []primitives.ServiceName {
 	return []primitives.ServiceName{
 		primitives.FrontendService, primitives.HistoryService, primitives.MatchingService, primitives.WorkerService,
 	}
 }
 
-// choosePorts finds a free port for each service and checks the one that was asked
-// for the frontend. All are held until all are found, so that they differ.
+// choosePorts finds a free port for each service and checks the requested port of the frontend. It
+// holds all ports until all are found, so that they differ.
 func choosePorts(host string, frontend int) (map[primitives.ServiceName]int, error) {
 	ports := make(map[primitives.ServiceName]int)
 	for _, service := range services() {
@@ -35,8 +35,7 @@ func choosePorts(host string, frontend int) (map[primitives.ServiceName]int, err
 	return ports, nil
 }
 
-// listen binds a port, or any free one for 0. The flag is the one that sets the
-// port, for whoever finds it taken.
+// listen binds a port, or any free one for 0. The error names the flag that sets the port.
 func listen(host string, port int, flag string) (net.Listener, error) {
 	if port == 0 {
 		return freeport.Listen(host)

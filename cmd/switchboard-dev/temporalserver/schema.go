@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/server/tools/sql"
 )
 
-// prepare creates what is missing: databases, schema, namespace. It is quick when
-// nothing is, and upgrades the schema of an older server.
+// prepare creates what is missing: databases, schema, namespace. It also upgrades the schema of an
+// older server. If there is nothing to do, it is quick.
 func prepare(ctx context.Context, c Config, db database, log serverLog) error {
 	if err := migrate(ctx, c, db.main, "postgresql/v12/temporal", log); err != nil {
 		return err
@@ -29,9 +29,8 @@ func prepare(ctx context.Context, c Config, db database, log serverLog) error {
 	return nil
 }
 
-// migrate brings one database to the schema that this server needs, with the
-// server's own tool: it applies what is missing in order, notes what it applied and
-// goes on where it was interrupted.
+// migrate migrates one database to the schema of this server, with the server's own tool. The tool
+// applies missing versions in order, records them, and continues where it was interrupted.
 func migrate(ctx context.Context, c Config, database func(connections int) *config.SQL, name string, log serverLog) error {
 	if err := ctx.Err(); err != nil { // the tool itself takes no context
 		return err
@@ -56,10 +55,10 @@ func migrate(ctx context.Context, c Config, database func(connections int) *conf
 	return nil
 }
 
-// dropIndexes drops the indexes of the visibility table that nothing here searches
-// by. The stock schema has 73, written twice for every delivery: without them a
-// delivery took 9 % less CPU and a third of the write-ahead log. Searches by such
-// attributes work, but read more. A schema upgrade may bring some back.
+// dropIndexes drops the indexes of the visibility table that nothing here uses. The stock schema
+// has 73, which are written twice for every delivery. Without them a delivery took 9 % less CPU and
+// a third of the write-ahead log. Searches by such attributes still work, but read more. A schema
+// upgrade may bring some back.
 func dropIndexes(keywords int, db database, log serverLog) error {
 	connection, err := sql.NewConnection(db.visibility(1), log)
 	if err != nil {
@@ -69,10 +68,10 @@ func dropIndexes(keywords int, db database, log serverLog) error {
 	return connection.Exec("DROP INDEX IF EXISTS " + strings.Join(unusedIndexes(keywords), ", "))
 }
 
-// unusedIndexes lists the indexes to drop: those of the columns set aside for custom
-// search attributes, but for the first keywords, and those of attributes that Temporal
-// fills for features that are not used here. What stays serves the lists of Temporal's
-// UI (by time, id, type, status), schedules, and our own keywords.
+// unusedIndexes lists the indexes to drop: those of the columns for custom search attributes,
+// except for the first keywords, and those of attributes for Temporal features that are not used
+// here. The remaining ones serve the lists of Temporal's UI (by time, id, type, status), schedules,
+// and our own keywords.
 func unusedIndexes(keywords int) []string {
 	var names []string
 	numbered := func(kind string, first, last int) {

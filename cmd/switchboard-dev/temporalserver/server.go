@@ -20,20 +20,20 @@ import (
 	"go.temporal.io/server/temporal"
 )
 
-// How long the server may take. It starts in about a second and stops in less;
-// these are for a machine that is busy with something else.
+// How long the server may take. It starts in about a second and stops in less. These limits allow
+// for a machine that is busy with something else.
 const (
 	readyTimeout = 3 * time.Minute
-	readyPause   = 20 * time.Millisecond // between two questions whether it is ready
+	readyPause   = 20 * time.Millisecond // interval of polls
 	stopTimeout  = 2 * time.Minute
 )
 
 // Config is what [Start] needs.
 type Config struct {
-	// DatabaseURL is the main database as lib/pq takes it, for example
-	// postgres://user@/temporal?host=/folder/of/the/socket&port=5432. The socket is
-	// quicker than TCP. The other database has the same name with "_visibility"
-	// appended. Both are created if missing, which the user must be allowed to do.
+	// DatabaseURL is the main database in the form of lib/pq, for example
+	// postgres://user@/temporal?host=/folder/of/the/socket&port=5432. The socket is faster than
+	// TCP. The other database has the same name with "_visibility" appended. Both are created if
+	// missing, which the user must be allowed to do.
 	DatabaseURL string
 
 	Host string // address of the frontend; empty: 127.0.0.1
@@ -42,21 +42,21 @@ type Config struct {
 	Namespace string        // created if missing; empty: default
 	Retention time.Duration // of closed workflows in a new namespace; 0: three days
 
-	// Keywords are names of search attributes of type keyword that a new namespace
-	// has from the start, at most ten. They alone keep the index of their column.
+	// Keywords are the names of search attributes of type keyword that a new namespace has from the
+	// start, at most ten. Only these keep the index of their column.
 	Keywords []string
 
-	// FreshAttributes lets search attributes be used as soon as they are registered,
-	// in a namespace that a test has just made. It costs a read at every start of a
-	// workflow: a quarter of the CPU of a delivery.
+	// FreshAttributes makes search attributes usable as soon as they are registered, in a namespace
+	// that a test has just made. It costs a read at every start of a workflow: a quarter of the CPU
+	// of a delivery.
 	FreshAttributes bool
 
-	// MetricsAddr is where the server shows its metrics for Prometheus, under the names that it has in
-	// production; empty: nowhere, and it counts nothing.
+	// MetricsAddr is where the server shows its metrics for Prometheus, with the names that they
+	// have in production; empty: no metrics.
 	MetricsAddr string
 
-	Log      *slog.Logger // gets the server's warnings and errors; nil: nobody does
-	Progress func(string) // gets what takes long while it happens; may be nil
+	Log      *slog.Logger // gets the server's warnings and errors; nil: dropped
+	Progress func(string) // called before something that takes long; may be nil
 }
 
 // Server is a running Temporal server.
@@ -66,8 +66,8 @@ type Server struct {
 	log    serverLog
 }
 
-// Start sets up or upgrades the two databases, starts a server on them and returns
-// when it answers. A port that is taken gives an error that names it and the flag.
+// Start creates or upgrades the two databases, starts a server on them and returns when it answers.
+// The error about a taken port names the port and the flag.
 func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	config = config.withDefaults()
 	db, err := parseDatabaseURL(config.DatabaseURL)
@@ -98,7 +98,7 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	server, err := temporal.NewServer(
 		temporal.WithConfig(serverConfig(config, db, ports)),
 		temporal.ForServices(temporal.DefaultServices),
-		temporal.WithStaticHosts(hosts), // one process: nobody to look for, no ports for that
+		temporal.WithStaticHosts(hosts), // one process: no discovery, and no ports for it
 		temporal.WithLogger(log),
 		temporal.WithDynamicConfigClient(dynamicconfig.StaticClient(dynamic)),
 		temporal.WithCustomMetricsHandler(measured),
@@ -116,8 +116,8 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	return s, nil
 }
 
-// metricsHandler is what the server counts with: as PROMETHEUS_ENDPOINT makes Temporal's own image do it,
-// or nothing.
+// metricsHandler returns the server's metrics handler: that of Temporal's own image with
+// PROMETHEUS_ENDPOINT, or none.
 func metricsHandler(c Config, log serverLog) (metrics.Handler, error) {
 	if c.MetricsAddr == "" {
 		return metrics.NoopMetricsHandler, nil
@@ -147,9 +147,9 @@ func (c Config) withDefaults() Config {
 // Addr is the address of the frontend, as host:port.
 func (s *Server) Addr() string { return s.addr }
 
-// Stop ends the server and returns when its ports and its connections to Postgres
-// are free again; what it did not get to do is done after the next start. It is to
-// be called once. An error means that it did not end within half a minute.
+// Stop ends the server and returns when its ports and its connections to Postgres are free again.
+// The next start completes unfinished work. Call it once. It returns an error if the server did not
+// end within half a minute.
 func (s *Server) Stop() error {
 	defer s.log.silent.Store(true)
 	stopped := make(chan error, 1)

@@ -15,68 +15,67 @@ const (
 	visibilityStore = "visibility"
 )
 
-// clusterName is the name that Temporal gives to an only cluster. The cluster's id
-// is made at the first start and kept in the database.
+// clusterName is Temporal's name for an only cluster. The cluster's id is made at the first start
+// and stored in the database.
 const clusterName = "active"
 
-// shards is fixed for the life of a database, so that one made with another number
-// keeps it. Each shard polls its queues for itself: on two cores one took 7 % less CPU
-// for each delivery than 4, and those less than 64 or 512. A production database wants
-// 512, to grow beyond one host.
+// shards never changes for a database: one that was made with another number keeps that. Each shard
+// polls its own queues. On two cores, 1 shard took 7 % less CPU per delivery than 4, and 4 less
+// than 64 or 512. A production database needs 512, to grow beyond one host.
 const shards = 1
 
 // settings are the dynamic settings that differ from the server's defaults.
 func settings() map[dynamicconfig.Key]any {
 	return map[dynamicconfig.Key]any{
-		// Measured: 5 to 12 % less CPU for each delivery on a SQL store.
+		// Measured: 5 to 12 % less CPU per delivery on a SQL store.
 		dynamicconfig.ShardIOConcurrency.Key(): 16,
-		// Measured: with the default of 128,000 entries a run of the benchmark grew to
-		// 3.8 GB, with this to 1.2 GB. A workflow takes two entries, and should still be
-		// there 10 s after its start, when the timeout of its first task is looked at and
-		// dropped: with 4096 entries it was read again from 9 tables at 200 deliveries/s.
+		// Measured: with the default of 128,000 entries a run of the benchmark grew to 3.8 GB, with
+		// this setting to 1.2 GB. A workflow takes two entries, which should still be cached 10 s
+		// after its start, when the timeout of its first task is checked and dropped. With 4096
+		// entries the workflow was read again from 9 tables at 200 deliveries/s.
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8192,
 
-		// The list of workflows is brought up to date once a second. Measured: a fifth less
-		// CPU for each delivery, because what has ended by then is written as ended, and not
-		// as running before: that row is the dearest of all. The size of the batch is what
-		// one shard can list in a second, far more than it can run.
+		// The list of workflows is updated once a second. Measured: a fifth less CPU per delivery,
+		// because a workflow that has ended by then is written once as ended, and not first as
+		// running: that row is the most expensive of all. The batch size is what one shard can list
+		// in a second, far more than it can run.
 		dynamicconfig.VisibilityProcessorMaxPollRPS.Key(): 1,
 		dynamicconfig.VisibilityTaskBatchSize.Key():       5000,
 
-		// Whenever a queue gets a task it sorts all those that it has not yet ticked off
-		// again, done or not. By default it ticks off every 30 s: with few shards those are
-		// thousands, and a fifth of the server's CPU at 200 deliveries/s.
+		// Whenever a queue gets a task, it sorts all tasks that it has not acknowledged, done or
+		// not. By default it acknowledges every 30 s. With few shards these are thousands of tasks,
+		// and a fifth of the server's CPU at 200 deliveries/s.
 		dynamicconfig.TransferProcessorUpdateAckInterval.Key():   time.Second,
 		dynamicconfig.TimerProcessorUpdateAckInterval.Key():      time.Second,
 		dynamicconfig.VisibilityProcessorUpdateAckInterval.Key(): time.Second,
-		// To note how far that has come locks the shard's row, for which every start waits:
-		// for a tenth of a second under load, seen. By default after 1,000 tasks.
+		// Recording that progress locks the shard's row, and every start waits for the lock: under
+		// load for a tenth of a second, as observed. The default is after 1,000 tasks.
 		dynamicconfig.ShardUpdateMinTasksCompleted.Key(): 20000,
 
-		// A timer fires at the earliest this long after its queue was last read, also that
-		// of "retry now": by default a second. It allows for clocks that differ between
-		// hosts; there is one host here. Less would mean more reads.
+		// A timer fires at the earliest this long after its queue was last read, also that of
+		// "retry now". The default of a second allows for different clocks on several hosts; here
+		// is one host. A lower value would mean more reads.
 		dynamicconfig.TimerProcessorMaxTimeShift.Key(): 100 * time.Millisecond,
 
-		// What the product relies on. The ids' limit is that of the SQL columns.
+		// What the product relies on. The limit of ids is that of the SQL columns.
 		dynamicconfig.MatchingEnableFairness.Key():            true,
 		dynamicconfig.EnableEagerWorkflowStart.Key():          true,
 		dynamicconfig.EnableCancelWorkerPollsOnShutdown.Key(): true,
 		dynamicconfig.WorkflowIdReuseMinimalInterval.Key():    time.Duration(0),
 		dynamicconfig.MaxIDLengthLimit.Key():                  255,
 
-		// The server does not end these workers of its own at its stop: they would go on
-		// to ask for work, also that of the next server on the same port. They sweep up
-		// what crashes of a large cluster leave behind, and children of closed workflows.
+		// The server does not stop these internal workers: they would continue to poll, also the
+		// next server on the same port. They clean up after crashes of a large cluster, and after
+		// children of closed workflows.
 		dynamicconfig.TaskQueueScannerEnabled.Key():       false,
 		dynamicconfig.HistoryScannerEnabled.Key():         false,
 		dynamicconfig.BuildIdScavengerEnabled.Key():       false,
 		dynamicconfig.EnableParentClosePolicyWorker.Key(): false,
 
-		// Nobody is asked whether there is a newer version.
+		// No check for newer versions.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 
-		// Limits that a burst on one host would meet long before the CPU is used up.
+		// Limits that a burst on one host would reach long before the CPU is used up.
 		dynamicconfig.FrontendRPS.Key():                                         20000,
 		dynamicconfig.FrontendMaxNamespaceRPSPerInstance.Key():                  20000,
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key():        200,

@@ -25,13 +25,13 @@ type UI struct {
 	addr   string
 }
 
-// StartUI starts Temporal's web UI and returns when it answers. A port that is taken
-// gives an error that names it and the flag.
+// StartUI starts Temporal's web UI and returns when it answers. The error about a taken port names
+// the port and the flag.
 func StartUI(ctx context.Context, c UIConfig) (*UI, error) {
 	defaults := Config{Host: c.Host, Namespace: c.Namespace}.withDefaults()
 	c.Host, c.Namespace = defaults.Host, defaults.Namespace
 
-	// The UI ends the process when it cannot bind, hence this look beforehand.
+	// The UI ends the process if it cannot bind, so check the port first.
 	listener, err := listen(c.Host, c.Port, "--temporal-ui-addr")
 	if err != nil {
 		return nil, err
@@ -49,9 +49,9 @@ func StartUI(ctx context.Context, c UIConfig) (*UI, error) {
 		EnableUI:            true,
 		CORS:                config.CORS{CookieInsecure: true}, // no TLS on loopback
 		HideLogs:            true,
-		DisableNewsFetch:    true, // nobody outside is asked for anything
+		DisableNewsFetch:    true, // no requests to the outside
 	}))
-	go func() { _ = u.server.Start() }() // returns nil after Stop, and only then
+	go func() { _ = u.server.Start() }() // returns nil, only after Stop
 	if err := u.waitReady(ctx); err != nil {
 		u.Stop()
 		return nil, err
@@ -62,7 +62,7 @@ func StartUI(ctx context.Context, c UIConfig) (*UI, error) {
 // Addr is the address of the UI, as host:port.
 func (u *UI) Addr() string { return u.addr }
 
-// Stop ends the UI and the requests that it is answering.
+// Stop ends the UI and its running requests.
 func (u *UI) Stop() { u.server.Stop() }
 
 func (u *UI) waitReady(ctx context.Context) error {
