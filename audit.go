@@ -75,21 +75,21 @@ func (k AuditKind) Valid() bool { return slices.Contains(AuditKinds(), k) }
 // interface. It has no payload, no secret and no credential. The code that makes a change gives the
 // verb, the kind, the object, its tenant, the reason and the changes; the store fills in the rest.
 type AuditEntry struct {
-	ID        string       `json:"id" doc:"As act_…" example:"act_01k0000000000000000000000"`
+	ID        string       `json:"id" doc:"An id act_…" example:"act_01k0000000000000000000000"`
 	At        time.Time    `json:"at"`
-	Actor     string       `json:"actor" doc:"The API key; person:… where a trusted proxy named the person; or cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
-	ActorName string       `json:"actor_name" doc:"The name of that key; empty where there is none, or no more" example:"Support"`
-	Role      Role         `json:"role" doc:"Of the key at that time; empty: the actor has none" example:"support"`
-	Person    string       `json:"person" doc:"Who it was: verified if the actor is that person, else as they named themselves" example:"Ana"`
+	Actor     string       `json:"actor" doc:"The API key; person:… if a trusted proxy named the person; or cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
+	ActorName string       `json:"actor_name" doc:"The name of that key; empty if there is none, or if it no longer exists" example:"Support"`
+	Role      Role         `json:"role" doc:"Role of the key at that time; empty: the actor has none" example:"support"`
+	Person    string       `json:"person" doc:"The person: verified if the actor is that person, else self-named" example:"Ana"`
 	Verb      AuditVerb    `json:"verb" doc:"What was done" example:"pause"`
-	Kind      AuditKind    `json:"kind" enum:"delivery,subscription,operation,key,event_type,event,tenant,session,portal_link" doc:"What it was done to"`
-	Object    string       `json:"object" doc:"Id of that. Of an event type platform/name" example:"sub_01k0000000000000000000000"`
-	Tenant    string       `json:"tenant" doc:"Whose it is; empty: every tenant's" example:"acme"`
-	Reason    string       `json:"reason" doc:"Why, in the actor's own words" example:"receiver is being migrated"`
-	RequestID string       `json:"request_id" doc:"Of the call, as in logs and problems; empty: there was none"`
-	Origin    Origin       `json:"origin" enum:"api,console,temporal,switchboard" doc:"By which way it was done"`
-	Address   string       `json:"address" doc:"Of the peer that connected, which may be a proxy; empty: there was none" example:"198.51.100.7"`
-	Changed   AuditChanges `json:"changed" nullable:"false" doc:"What was changed, by the names of the members"`
+	Kind      AuditKind    `json:"kind" enum:"delivery,subscription,operation,key,event_type,event,tenant,session,portal_link" doc:"Kind of the changed thing"`
+	Object    string       `json:"object" doc:"Id of the changed thing; for an event type, platform/name" example:"sub_01k0000000000000000000000"`
+	Tenant    string       `json:"tenant" doc:"Its tenant; empty: all tenants" example:"acme"`
+	Reason    string       `json:"reason" doc:"The reason, in the actor's own words" example:"receiver is being migrated"`
+	RequestID string       `json:"request_id" doc:"Request id of the call, as in logs and problems; empty: there was no call"`
+	Origin    Origin       `json:"origin" enum:"api,console,temporal,switchboard" doc:"The way it was done"`
+	Address   string       `json:"address" doc:"Address of the peer that connected, which may be a proxy; empty: there was none" example:"198.51.100.7"`
+	Changed   AuditChanges `json:"changed" nullable:"false" doc:"The changes, by name of the member"`
 }
 
 // AuditChanges are changed members by their paths, such as "retry.max_attempts".
@@ -97,9 +97,9 @@ type AuditChanges map[string]AuditChange
 
 // AuditChange has the value of a member before and after a change.
 type AuditChange struct {
-	Before json.RawMessage `json:"before,omitempty" doc:"Absent: it was not given"`
-	After  json.RawMessage `json:"after,omitempty" doc:"Absent: it is not given"`
-	Hidden bool            `json:"hidden,omitempty" doc:"It has changed, and what it was and is is not kept, or only a part of it: it may hold a credential, or is long"`
+	Before json.RawMessage `json:"before,omitempty" doc:"Absent: the member was not set"`
+	After  json.RawMessage `json:"after,omitempty" doc:"Absent: the member is not set"`
+	Hidden bool            `json:"hidden,omitempty" doc:"The value has changed, but old and new values are not stored, or only in part: they may contain a credential, or are long"`
 }
 
 // AuditFilter narrows a list of the audit. A zero field does not narrow.

@@ -23,7 +23,7 @@ type Expectation struct {
 type Standing struct {
 	State      State  `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"delivered"`
 	Generation int    `json:"generation" example:"1"`
-	Attempts   int    `json:"attempts" doc:"How many were made" example:"3"`
+	Attempts   int    `json:"attempts" doc:"Number of attempts made" example:"3"`
 	Reason     string `json:"reason" doc:"Why it has this state; may be empty" example:"http_503"`
 }
 
@@ -94,7 +94,7 @@ func OperatorRelease(now time.Time, d *Delivery, c Conditions) (Admission, error
 type AvailableAction struct {
 	Action  ActionKind `json:"action" enum:"retry,cancel,hold,release,resend" example:"release"`
 	Allowed bool       `json:"allowed"`
-	WhyNot  string     `json:"why_not,omitempty" doc:"Why it is not allowed; left out where it is" example:"it is retrying and cannot be released"`
+	WhyNot  string     `json:"why_not,omitempty" doc:"Why it is not allowed; left out if it is" example:"it is retrying and cannot be released"`
 }
 
 // Surroundings are what decides about the actions on a delivery, in addition to its own state.

@@ -20,14 +20,14 @@ const (
 
 // Erasure is one erasure. It stays, because it is also the audit record.
 type Erasure struct {
-	ID          string       `json:"id" doc:"As era_…"`
+	ID          string       `json:"id" doc:"An id era_…"`
 	Scope       ErasureScope `json:"scope" enum:"tenant,event"`
 	Tenant      string       `json:"tenant"`
-	EventID     string       `json:"event_id,omitempty" doc:"Of the event. After the erasure of its tenant it is empty."`
+	EventID     string       `json:"event_id,omitempty" doc:"Id of the event; empty after the erasure of its tenant."`
 	RequestedAt time.Time    `json:"requested_at"`
 	FinishedAt  time.Time    `json:"finished_at,omitzero" doc:"Absent while the erasure runs."`
 	Actor       string       `json:"actor" doc:"The API key that asked for it, or cli."`
-	Person      string       `json:"person,omitempty" doc:"The person, as they named themselves."`
+	Person      string       `json:"person,omitempty" doc:"The person, self-named."`
 	Reason      string       `json:"reason,omitempty"`
 	Erased      Erased       `json:"erased"`
 }

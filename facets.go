@@ -2,8 +2,8 @@ package switchboard
 
 // Count is a number that was counted up to a bound.
 type Count struct {
-	Value int  `json:"value" doc:"How many there are, or the bound where more is true" example:"10000"`
-	More  bool `json:"more" doc:"There are more than were counted"`
+	Value int  `json:"value" doc:"The number, or the limit if more is true" example:"10000"`
+	More  bool `json:"more" doc:"There are more than the counted ones"`
 }
 
 // MaxMatches is up to where the matches of a list are counted while a person waits.

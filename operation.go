@@ -38,23 +38,23 @@ const (
 // first, at a rate.
 type Operation struct {
 	ID             string         `json:"id" example:"op_01k0000000000000000000000"`
-	Tenant         string         `json:"tenant" doc:"Whose deliveries it is about; empty: those of several" example:"acme"`
-	SubscriptionID string         `json:"subscription_id" doc:"Whose deliveries it is about, or which one gets the events of a replay; empty: it is about those of several" example:"sub_01k0000000000000000000000"`
-	Action         ActionKind     `json:"action" enum:"retry,cancel,hold,release,replay" doc:"What is done to each of them"`
+	Tenant         string         `json:"tenant" doc:"Tenant of the deliveries; empty: several tenants" example:"acme"`
+	SubscriptionID string         `json:"subscription_id" doc:"Subscription of the deliveries, or the one that gets the events of a replay; empty: several subscriptions" example:"sub_01k0000000000000000000000"`
+	Action         ActionKind     `json:"action" enum:"retry,cancel,hold,release,replay" doc:"The action on each delivery"`
 	State          OperationState `json:"state" enum:"running,paused,finished,cancelled"`
-	Filter         *Selection     `json:"filter,omitempty" doc:"What it is about; absent: Switchboard started it by itself, about all of the subscription's"`
-	BoundID        string         `json:"bound_id,omitempty" doc:"What was accepted later has a greater id, and is not touched" example:"dlv_01k000000"`
-	Rate           float64        `json:"rate" doc:"Deliveries a second; 0: as fast as it goes" example:"50"`
+	Filter         *Selection     `json:"filter,omitempty" doc:"The filter; absent: Switchboard itself started the operation, for all deliveries of the subscription"`
+	BoundID        string         `json:"bound_id,omitempty" doc:"Deliveries that were accepted later have greater ids, and are not touched" example:"dlv_01k000000"`
+	Rate           float64        `json:"rate" doc:"Deliveries a second; 0: as fast as possible" example:"50"`
 	Reason         string         `json:"reason" doc:"Why it was started"`
 	Actor          string         `json:"actor" doc:"The API key that started it, or switchboard" example:"key_01k0000000000000000000000"`
-	Person         string         `json:"person,omitempty" doc:"Who used the key, as they named themselves"`
-	Total          int            `json:"total" doc:"Deliveries or events that it is about; 0: they are not counted yet, or were too many to count in time" example:"1200"`
-	Done           int            `json:"done" doc:"Those that it has acted on" example:"400"`
-	Skipped        int            `json:"skipped" doc:"Those that it has left as they are: see its items" example:"0"`
-	Failed         int            `json:"failed" doc:"Those that Switchboard could not act on: see its items" example:"0"`
+	Person         string         `json:"person,omitempty" doc:"The person who used the key, self-named"`
+	Total          int            `json:"total" doc:"Number of deliveries or events; 0: not counted yet, or too many to count in time" example:"1200"`
+	Done           int            `json:"done" doc:"Number that it has acted on" example:"400"`
+	Skipped        int            `json:"skipped" doc:"Number that it has left unchanged: see its items" example:"0"`
+	Failed         int            `json:"failed" doc:"Number that it could not act on: see its items" example:"0"`
 	CreatedAt      time.Time      `json:"created_at"`
 	UpdatedAt      time.Time      `json:"updated_at" doc:"When its last step was made"`
-	ExpectedEndAt  time.Time      `json:"expected_end_at,omitzero" doc:"When it will have come to the last one, at its rate; absent unless it runs and that is known"`
+	ExpectedEndAt  time.Time      `json:"expected_end_at,omitzero" doc:"When it will reach the last one at its rate; absent if it does not run or this is not known"`
 	FinishedAt     time.Time      `json:"finished_at,omitzero" doc:"When it finished or was cancelled; absent before"`
 }
 
@@ -86,8 +86,8 @@ func OperationOutcomes() []OperationOutcome {
 
 // OperationItem is a delivery that an operation has handled, or an event of a replay.
 type OperationItem struct {
-	DeliveryID string           `json:"delivery_id" doc:"Of a replay: the delivery that it made; empty: it made none" example:"dlv_01k0000000000000000000000"`
-	EventID    string           `json:"event_id,omitempty" doc:"Of a replay: the event" example:"evt_01k0000000000000000000000"`
+	DeliveryID string           `json:"delivery_id" doc:"For a replay: the delivery that it made; empty: none" example:"dlv_01k0000000000000000000000"`
+	EventID    string           `json:"event_id,omitempty" doc:"For a replay: the event" example:"evt_01k0000000000000000000000"`
 	Outcome    OperationOutcome `json:"outcome" enum:"done,skipped,failed"`
 	Why        string           `json:"why,omitempty" doc:"Why it was skipped, or has failed" example:"it is delivered, and does not match the filter any more"`
 }

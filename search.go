@@ -30,9 +30,9 @@ const (
 
 // SearchHit is one object that a search found.
 type SearchHit struct {
-	Kind   SearchKind `json:"kind" enum:"delivery,event,subscription,operation,event_key,tenant,host" doc:"What was found"`
-	ID     string     `json:"id,omitempty" doc:"Its id; a key, a tenant and a host have none" example:"dlv_01k0000000000000000000000"`
-	Tenant string     `json:"tenant" doc:"Whose it is" example:"acme"`
-	Text   string     `json:"text" doc:"What it is called: the event type of a delivery or an event, the name of a subscription, the action of an operation, the key, the tenant, the host" example:"ticket.created"`
-	Exact  bool       `json:"exact" doc:"It is what was searched for, and does not only begin with it"`
+	Kind   SearchKind `json:"kind" enum:"delivery,event,subscription,operation,event_key,tenant,host" doc:"The kind of the thing"`
+	ID     string     `json:"id,omitempty" doc:"Its id; keys, tenants and hosts have none" example:"dlv_01k0000000000000000000000"`
+	Tenant string     `json:"tenant" doc:"The tenant that it belongs to" example:"acme"`
+	Text   string     `json:"text" doc:"Its name: the event type of a delivery or an event, the name of a subscription, the action of an operation, the key, the tenant, or the host" example:"ticket.created"`
+	Exact  bool       `json:"exact" doc:"true: it equals the searched text; false: it only begins with it"`
 }

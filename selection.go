@@ -11,19 +11,19 @@ import (
 // the names of the filters of lists. A zero field does not narrow.
 type Selection struct {
 	IDs          []string  `json:"id,omitempty" nullable:"false" maxItems:"250" doc:"Only deliveries with these ids" example:"[\"dlv_01k0000000000000000000000\"]"`
-	Tenant       string    `json:"tenant,omitempty" doc:"Only this tenant's" example:"acme"`
-	Subscription string    `json:"subscription,omitempty" doc:"Only deliveries to this subscription. Of a replay: the one that gets the events, which has to be given" example:"sub_01k0000000000000000000000"`
-	Event        string    `json:"event,omitempty" doc:"Only deliveries of this event, or this event" example:"evt_01k0000000000000000000000"`
-	EventType    string    `json:"event_type,omitempty" doc:"Only this event type, in any case" example:"ticket.created"`
-	Key          string    `json:"key,omitempty" doc:"Only events with this key; for a replay alone" example:"ticket-4711"`
-	States       []State   `json:"state,omitempty" nullable:"false" doc:"Only these states. Left out, a retry takes retrying and failed ones, a release held ones, and the others every state that they apply to" example:"[\"failed\"]"`
-	Failure      Failure   `json:"failure,omitempty" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
-	StatusCode   int       `json:"status_code,omitempty" doc:"Only where the last attempt was answered with this" example:"503"`
-	Host         string    `json:"host,omitempty" doc:"Only deliveries to this host; with a port only to that one" example:"crm.example.com"`
-	After        time.Time `json:"after,omitzero" doc:"Only what was accepted at that time or later"`
-	Before       time.Time `json:"before,omitzero" doc:"Only what was accepted before that time"`
-	Stuck        bool      `json:"stuck,omitempty" doc:"Only what is overdue"`
-	Text         string    `json:"text,omitempty" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
+	Tenant       string    `json:"tenant,omitempty" doc:"Only this tenant" example:"acme"`
+	Subscription string    `json:"subscription,omitempty" doc:"Only deliveries to this subscription. For a replay: the subscription that gets the events; required" example:"sub_01k0000000000000000000000"`
+	Event        string    `json:"event,omitempty" doc:"Only deliveries of this event; for a replay, only this event" example:"evt_01k0000000000000000000000"`
+	EventType    string    `json:"event_type,omitempty" doc:"Only this event type; case does not matter" example:"ticket.created"`
+	Key          string    `json:"key,omitempty" doc:"Only events with this key; only for a replay" example:"ticket-4711"`
+	States       []State   `json:"state,omitempty" nullable:"false" doc:"Only these states. Default: retrying and failed for a retry, held for a release, and for the others every state that they apply to" example:"[\"failed\"]"`
+	Failure      Failure   `json:"failure,omitempty" doc:"Only with this failure of the last attempt, such as timeout or http_5xx" example:"http_5xx"`
+	StatusCode   int       `json:"status_code,omitempty" doc:"Only with this status code of the last attempt" example:"503"`
+	Host         string    `json:"host,omitempty" doc:"Only deliveries to this host; with a port, only to that port" example:"crm.example.com"`
+	After        time.Time `json:"after,omitzero" doc:"Only accepted at or after this time"`
+	Before       time.Time `json:"before,omitzero" doc:"Only accepted before this time"`
+	Stuck        bool      `json:"stuck,omitempty" doc:"Only overdue deliveries"`
+	Text         string    `json:"text,omitempty" maxLength:"200" doc:"Only with this text in an id, the event type, the host or the reason; case does not matter"`
 }
 
 const maxSearchText = 200

@@ -8,16 +8,16 @@ import (
 )
 
 type actionsInput struct {
-	Tenant string         `query:"tenant" doc:"Only what was done to this tenant's"`
-	Object string         `query:"object" doc:"Only what was done to this: an id, an event type as platform/name, or a tenant" example:"sub_01k0000000000000000000000"`
-	Actor  string         `query:"actor" doc:"Only what this API key did; or person:…, cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
-	Person string         `query:"person" doc:"Only what this person did, verified or as they named themselves" example:"Ana"`
-	Verb   string         `query:"verb" doc:"Only this, as pause" example:"pause"`
-	Kind   string         `query:"kind" doc:"Only what was done to things of this kind: delivery, subscription, operation, key, event_type, event, tenant, session or portal_link" example:"subscription"`
-	After  rest.TimeParam `query:"after" doc:"Only what was done at that time or later"`
-	Before rest.TimeParam `query:"before" doc:"Only what was done before that time"`
-	Limit  int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string         `query:"cursor" doc:"next_cursor of the page before"`
+	Tenant string         `query:"tenant" doc:"Only changes to things of this tenant"`
+	Object string         `query:"object" doc:"Only changes to this: an id, an event type as platform/name, or a tenant" example:"sub_01k0000000000000000000000"`
+	Actor  string         `query:"actor" doc:"Only changes by this API key; or by person:…, cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
+	Person string         `query:"person" doc:"Only changes by this person, verified or self-named" example:"Ana"`
+	Verb   string         `query:"verb" doc:"Only this verb, such as pause" example:"pause"`
+	Kind   string         `query:"kind" doc:"Only changes to things of this kind: delivery, subscription, operation, key, event_type, event, tenant, session or portal_link" example:"subscription"`
+	After  rest.TimeParam `query:"after" doc:"Only changes at or after this time"`
+	Before rest.TimeParam `query:"before" doc:"Only changes before this time"`
+	Limit  int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor string         `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 // filter checks and converts the parameters.

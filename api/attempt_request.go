@@ -24,18 +24,18 @@ const (
 
 // attemptRequest is what an attempt sent: the stored part, and the body rendered again.
 type attemptRequest struct {
-	Number              int         `json:"number" doc:"Of the attempt" example:"1"`
-	At                  time.Time   `json:"at" doc:"When it began"`
-	Request             sentRequest `json:"request" doc:"What was kept of the request"`
-	RemoteIP            string      `json:"remote_ip,omitempty" doc:"The address that was dialled; left out: none was, or an egress proxy was" example:"203.0.113.7"`
-	SubscriptionVersion int         `json:"subscription_version,omitempty" doc:"That the request was made from; left out: it is not known" example:"6"`
-	CurrentVersion      int         `json:"current_version,omitempty" doc:"Of the subscription as it is now, that the body below is rendered from" example:"7"`
-	Same                sameness    `json:"same" enum:"true,false,unknown" doc:"Whether the body below are the bytes that were sent" example:"true"`
-	Why                 string      `json:"why" doc:"Why it is known, or not" example:"these are the bytes that were sent: their SHA-256 is the one that was kept with the attempt"`
-	SHA256              string      `json:"sha256,omitempty" doc:"Of the body below, in hex" example:"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"`
-	Body                string      `json:"body,omitempty" doc:"As the event and the subscription give it today; left out where it cannot be rendered" example:"{\"first_name\":\"Ada\"}"`
-	BodyEncoding        string      `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is not text; else left out"`
-	Redacted            *redacted   `json:"body_redacted,omitempty" doc:"For keys without read_payload: what is said of the body in its place"`
+	Number              int         `json:"number" doc:"Number of the attempt" example:"1"`
+	At                  time.Time   `json:"at" doc:"When the attempt began"`
+	Request             sentRequest `json:"request" doc:"The stored part of the request"`
+	RemoteIP            string      `json:"remote_ip,omitempty" doc:"The address of the connection; left out: there was none, or it went to an egress proxy" example:"203.0.113.7"`
+	SubscriptionVersion int         `json:"subscription_version,omitempty" doc:"Version of the subscription that the request was made from; left out: it is not known" example:"6"`
+	CurrentVersion      int         `json:"current_version,omitempty" doc:"Current version of the subscription, which the body below is rendered from" example:"7"`
+	Same                sameness    `json:"same" enum:"true,false,unknown" doc:"Whether the body below has exactly the bytes that were sent" example:"true"`
+	Why                 string      `json:"why" doc:"Why same is known, or not" example:"these are the bytes that were sent: their SHA-256 is the one that was kept with the attempt"`
+	SHA256              string      `json:"sha256,omitempty" doc:"SHA-256 of the body below, in hex" example:"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"`
+	Body                string      `json:"body,omitempty" doc:"The body as rendered now from the event and the subscription; left out if it cannot be rendered" example:"{\"first_name\":\"Ada\"}"`
+	BodyEncoding        string      `json:"body_encoding,omitempty" enum:"base64" doc:"base64 if the body is not text; else left out"`
+	Redacted            *redacted   `json:"body_redacted,omitempty" doc:"For keys without read_payload: a description of the body instead of the body"`
 }
 
 type attemptRequestInput struct {

@@ -16,15 +16,15 @@ type batchInput struct {
 
 // batchResults has one result per event, in the order of the events.
 type batchResults struct {
-	Results []batchResult `json:"results" nullable:"false" doc:"One for each event, in the order of the events"`
+	Results []batchResult `json:"results" nullable:"false" doc:"One result for each event, in the order of the events"`
 }
 
 type batchResult struct {
 	Status     string         `json:"status" enum:"accepted,duplicate,error" doc:"The outcome for the event"`
-	ID         string         `json:"id" doc:"The event's id; of an error, the id that it was posted with"`
+	ID         string         `json:"id" doc:"The event's id; for an error, the id from the post"`
 	Duplicate  bool           `json:"duplicate"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What is odd about an event that was accepted, as of a single event"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Warnings about the accepted event, as for a single event"`
 	Problem    *rest.Problem  `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
 }
 
@@ -93,13 +93,13 @@ func (e *allRefusedError) ProblemMembers() (members any, stored bool) {
 
 // problemMembers are the members that errors of the resources add to their problems.
 type problemMembers struct {
-	EventID    string `json:"event_id,omitempty" doc:"Of a trigger that was accepted although this is an error: the id to wait for it again" example:"evt_01k0000000000000000000000"`
-	DeliveryID string `json:"delivery_id,omitempty" doc:"Of a trigger that was accepted although this is an error" example:"dlv_01k0000000000000000000000"`
+	EventID    string `json:"event_id,omitempty" doc:"For a trigger that was accepted although this is an error: the id with which to wait again" example:"evt_01k0000000000000000000000"`
+	DeliveryID string `json:"delivery_id,omitempty" doc:"For a trigger that was accepted although this is an error: its delivery" example:"dlv_01k0000000000000000000000"`
 	Reason     string `json:"reason,omitempty" doc:"Why the delivery has its state" example:"timeout"`
 
-	Current *switchboard.Standing `json:"current,omitempty" doc:"Of an action that the state of its delivery does not allow, or that expects another: how it stands"`
+	Current *switchboard.Standing `json:"current,omitempty" doc:"If the delivery's state does not allow the action, or is not the expected one: its actual state"`
 
-	Results []batchResult `json:"results,omitempty" nullable:"false" doc:"Of a batch of which no event was accepted: one for each event, as where some are"`
+	Results []batchResult `json:"results,omitempty" nullable:"false" doc:"For a batch without any accepted event: one result for each event, as in other answers"`
 }
 
 // checkAllRefused returns an error if no event was accepted. If one of the events may be accepted

@@ -12,27 +12,27 @@ import (
 // deliveriesInput requests a page of deliveries.
 type deliveriesInput struct {
 	DeliveriesFilter
-	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
-	Count  bool   `query:"count" doc:"Also count how many match, up to 10,000"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the previous page"`
+	Count  bool   `query:"count" doc:"Also counts the matches, up to 10,000"`
 }
 
 // DeliveriesFilter holds the conditions for finding deliveries. The name is exported because huma
 // only reads the parameters of exported embedded structs.
 type DeliveriesFilter struct {
-	ID           []string       `query:"id,explode" nullable:"false" maxItems:"250" doc:"Only these, up to 250. Repeat it, or join them with commas"`
-	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
+	ID           []string       `query:"id,explode" nullable:"false" maxItems:"250" doc:"Only these ids, up to 250. Repeat the parameter, or separate values by commas"`
+	Tenant       string         `query:"tenant" doc:"Only this tenant"`
 	Subscription string         `query:"subscription" doc:"Only deliveries to this subscription"`
 	Event        string         `query:"event" doc:"Only deliveries of this event"`
-	EventType    string         `query:"event_type" doc:"Only deliveries of this event type, in any case" example:"ticket.created"`
-	State        []string       `query:"state,explode" nullable:"false" doc:"Only these states: pending, retrying, held, blocked, delivered, failed, cancelled. Repeat it, or join them with commas" example:"retrying"`
-	Failure      string         `query:"failure" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
-	StatusCode   int            `query:"status_code" minimum:"100" maximum:"599" doc:"Only where the last attempt was answered with this" example:"503"`
-	Host         string         `query:"host" doc:"Only deliveries to this host; with a port only to that one, as crm.example.com:8443" example:"crm.example.com"`
-	After        rest.TimeParam `query:"after" doc:"Only what was accepted at that time or later"`
-	Before       rest.TimeParam `query:"before" doc:"Only what was accepted before that time"`
-	Stuck        bool           `query:"stuck" doc:"Only what is overdue: the date of its next attempt has passed, and nothing happened"`
-	Text         string         `query:"text" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
+	EventType    string         `query:"event_type" doc:"Only deliveries of this event type; case does not matter" example:"ticket.created"`
+	State        []string       `query:"state,explode" nullable:"false" doc:"Only these states: pending, retrying, held, blocked, delivered, failed, cancelled. Repeat the parameter, or separate values by commas" example:"retrying"`
+	Failure      string         `query:"failure" doc:"Only with this failure of the last attempt, such as timeout or http_5xx" example:"http_5xx"`
+	StatusCode   int            `query:"status_code" minimum:"100" maximum:"599" doc:"Only with this status code of the last attempt" example:"503"`
+	Host         string         `query:"host" doc:"Only deliveries to this host; with a port, only to that port, such as crm.example.com:8443" example:"crm.example.com"`
+	After        rest.TimeParam `query:"after" doc:"Only accepted at or after this time"`
+	Before       rest.TimeParam `query:"before" doc:"Only accepted before this time"`
+	Stuck        bool           `query:"stuck" doc:"Only overdue deliveries: the date of the next attempt has passed, and nothing happened"`
+	Text         string         `query:"text" maxLength:"200" doc:"Only with this text in an id, the event type, the host or the reason; case does not matter"`
 }
 
 // filter checks and converts the parameters.
@@ -70,7 +70,7 @@ func (in *DeliveriesFilter) filter(caller switchboard.Caller) (switchboard.Deliv
 // pageDelivery is a page of deliveries, with the number of matches.
 type pageDelivery struct {
 	rest.Page[delivery]
-	Count *switchboard.Count `json:"count,omitempty" doc:"How many match, whatever page it is: where count=true asks for it. Left out where they could not be counted within 0.3 s"`
+	Count *switchboard.Count `json:"count,omitempty" doc:"Number of matches on all pages, with count=true. Left out if they could not be counted within 0.3 s"`
 }
 
 func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, in *deliveriesInput) (*reply[pageDelivery], error) {

@@ -12,9 +12,9 @@ import (
 
 // expectation is the state in which the caller believes the delivery to be.
 type expectation struct {
-	State      switchboard.State `json:"state,omitempty" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" doc:"Left out, any" example:"retrying"`
-	Generation *int              `json:"generation,omitempty" minimum:"1" doc:"Left out, any" example:"1"`
-	Attempts   *int              `json:"attempts,omitempty" minimum:"0" doc:"attempts_made of the delivery. Left out, any number" example:"3"`
+	State      switchboard.State `json:"state,omitempty" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" doc:"Left out: any" example:"retrying"`
+	Generation *int              `json:"generation,omitempty" minimum:"1" doc:"Left out: any" example:"1"`
+	Attempts   *int              `json:"attempts,omitempty" minimum:"0" doc:"attempts_made of the delivery. Left out: any number" example:"3"`
 }
 
 // options returns the options of an action with that expectation.
@@ -38,19 +38,19 @@ func (e *expectation) options() (switchboard.ActionOptions, error) {
 }
 
 type actionInput struct {
-	Reason string       `json:"reason,omitempty" doc:"Why, in your own words; kept with the action" example:"receiver fixed" maxLength:"500"`
-	Expect *expectation `json:"expect,omitempty" doc:"Act only if the delivery stands so. Else the answer is 409, with how it stands as current"`
+	Reason string       `json:"reason,omitempty" doc:"The reason, in your own words; stored with the action" example:"receiver fixed" maxLength:"500"`
+	Expect *expectation `json:"expect,omitempty" doc:"Acts only if the delivery is in this state. Otherwise the answer is 409, with the actual state as current"`
 }
 
 type requiredActionInput struct {
-	Reason string       `json:"reason" doc:"Why, in your own words; kept with the action" example:"wrong price in it" maxLength:"500"`
-	Expect *expectation `json:"expect,omitempty" doc:"Act only if the delivery stands so. Else the answer is 409, with how it stands as current"`
+	Reason string       `json:"reason" doc:"The reason, in your own words; stored with the action" example:"wrong price in it" maxLength:"500"`
+	Expect *expectation `json:"expect,omitempty" doc:"Acts only if the delivery is in this state. Otherwise the answer is 409, with the actual state as current"`
 }
 
 type retryInput struct {
-	Reason  string       `json:"reason,omitempty" doc:"Why, in your own words; kept with the action" example:"receiver fixed" maxLength:"500"`
-	RetryAt *time.Time   `json:"retry_at,omitempty" doc:"When to make the next attempt, within 30 days; left out, now" example:"2026-01-31T18:00:00Z"`
-	Expect  *expectation `json:"expect,omitempty" doc:"Act only if the delivery stands so. Else the answer is 409, with how it stands as current"`
+	Reason  string       `json:"reason,omitempty" doc:"The reason, in your own words; stored with the action" example:"receiver fixed" maxLength:"500"`
+	RetryAt *time.Time   `json:"retry_at,omitempty" doc:"When to make the next attempt, within 30 days. Default: now" example:"2026-01-31T18:00:00Z"`
+	Expect  *expectation `json:"expect,omitempty" doc:"Acts only if the delivery is in this state. Otherwise the answer is 409, with the actual state as current"`
 }
 
 // maxRetryAhead limits how far in the future the date of a retry may be: as long as a hold lasts.

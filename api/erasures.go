@@ -9,7 +9,7 @@ import (
 
 type eraseTenantInput struct {
 	Tenant string `path:"tenant" doc:"The tenant" example:"acme"`
-	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept when the data are gone" maxLength:"500" example:"request 4711"`
+	Reason string `query:"reason" required:"true" doc:"The reason, in your own words; it stays after the data are erased" maxLength:"500" example:"request 4711"`
 }
 
 func (s *server) eraseTenant(ctx context.Context, caller switchboard.Caller, in *eraseTenantInput) (*reply[switchboard.Erasure], error) {
@@ -26,8 +26,8 @@ func (s *server) eraseTenant(ctx context.Context, caller switchboard.Caller, in 
 
 type eraseEventInput struct {
 	ID     string `path:"id" doc:"Id of the event" example:"evt_01k0000000000000000000000"`
-	Tenant string `query:"tenant" doc:"Its tenant; needed where several have an event with this id"`
-	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept when the data are gone" maxLength:"500" example:"request 4711"`
+	Tenant string `query:"tenant" doc:"Its tenant; required if several tenants have an event with this id"`
+	Reason string `query:"reason" required:"true" doc:"The reason, in your own words; it stays after the data are erased" maxLength:"500" example:"request 4711"`
 }
 
 func (s *server) eraseEvent(ctx context.Context, caller switchboard.Caller, in *eraseEventInput) (*reply[switchboard.Erasure], error) {
@@ -68,8 +68,8 @@ func (s *server) getErasure(ctx context.Context, caller switchboard.Caller, in *
 }
 
 type erasuresInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listErasures(ctx context.Context, caller switchboard.Caller, in *erasuresInput) (*reply[page[switchboard.Erasure]], error) {

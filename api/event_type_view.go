@@ -11,23 +11,23 @@ import (
 
 // eventType is an entry of the catalogue in the form of the API.
 type eventType struct {
-	Name        string                  `json:"name" doc:"As events and subscriptions name it" example:"ticket.created"`
-	VendorName  string                  `json:"vendor_name" doc:"As the platform spells it" example:"Ticket Create"`
+	Name        string                  `json:"name" doc:"The name in events and subscriptions" example:"ticket.created"`
+	VendorName  string                  `json:"vendor_name" doc:"The platform's spelling" example:"Ticket Create"`
 	Platform    string                  `json:"platform" example:"iomnihub"`
-	Entity      string                  `json:"entity" doc:"What it is about" example:"ticket"`
-	Description string                  `json:"description" doc:"When it happens" example:"A ticket was opened."`
-	UseCases    []string                `json:"use_cases" nullable:"false" doc:"Of the subscriptions that may render it" example:"ticket"`
+	Entity      string                  `json:"entity" doc:"The entity" example:"ticket"`
+	Description string                  `json:"description" doc:"When the event happens" example:"A ticket was opened."`
+	UseCases    []string                `json:"use_cases" nullable:"false" doc:"Use cases of the subscriptions that may render it" example:"ticket"`
 	Schema      json.RawMessage         `json:"schema" doc:"JSON Schema of the data; null: there is none" example:"{\"type\":\"object\"}"`
-	SchemaState switchboard.SchemaState `json:"schema_state" enum:"seen,assumed,none" doc:"seen: the vendor shows it. assumed: at least a part follows from the vendor's words only. none: there is no schema" example:"seen"`
-	Sample      json.RawMessage         `json:"sample" doc:"Data as they may be posted; null: there is none" example:"{\"ticket\":{\"id\":4711}}"`
-	Samples     []sample                `json:"samples,omitempty" nullable:"false" doc:"All of them, where the type has several variants"`
+	SchemaState switchboard.SchemaState `json:"schema_state" enum:"seen,assumed,none" doc:"seen: the vendor shows the data. assumed: at least a part is inferred from the vendor's words. none: there is no schema" example:"seen"`
+	Sample      json.RawMessage         `json:"sample" doc:"Example data, as a platform may post them; null: there are none" example:"{\"ticket\":{\"id\":4711}}"`
+	Samples     []sample                `json:"samples,omitempty" nullable:"false" doc:"All samples, if the type has several variants"`
 	Deprecated  bool                    `json:"deprecated" doc:"New subscriptions should not name it"`
-	BuiltIn     bool                    `json:"built_in" doc:"As it came with Switchboard: neither added nor changed since"`
+	BuiltIn     bool                    `json:"built_in" doc:"Built into Switchboard, and not changed since"`
 }
 
 type sample struct {
-	Name string          `json:"name" doc:"What sets this variant apart" example:"operator"`
-	Data json.RawMessage `json:"data" doc:"As they may be posted" example:"{\"ticket\":{\"id\":4711}}"`
+	Name string          `json:"name" doc:"How this variant differs" example:"operator"`
+	Data json.RawMessage `json:"data" doc:"The data, as a platform may post them" example:"{\"ticket\":{\"id\":4711}}"`
 }
 
 func eventTypeOf(t *switchboard.EventType) eventType {
@@ -47,14 +47,14 @@ func eventTypeOf(t *switchboard.EventType) eventType {
 // eventTypeInput is an event type as an admin sends it. Pointers distinguish missing members from
 // empty ones.
 type eventTypeInput struct {
-	VendorName  *string                  `json:"vendor_name,omitempty" doc:"As the platform spells it" example:"Order Paid" maxLength:"200"`
-	Entity      *string                  `json:"entity,omitempty" doc:"What it is about" example:"order" maxLength:"200"`
-	Description *string                  `json:"description,omitempty" doc:"When it happens" example:"An order was paid." maxLength:"2000"`
-	UseCases    *[]string                `json:"use_cases,omitempty" nullable:"false" doc:"Of the subscriptions that may render it" maxItems:"20"`
+	VendorName  *string                  `json:"vendor_name,omitempty" doc:"The platform's spelling" example:"Order Paid" maxLength:"200"`
+	Entity      *string                  `json:"entity,omitempty" doc:"The entity" example:"order" maxLength:"200"`
+	Description *string                  `json:"description,omitempty" doc:"When the event happens" example:"An order was paid." maxLength:"2000"`
+	UseCases    *[]string                `json:"use_cases,omitempty" nullable:"false" doc:"Use cases of the subscriptions that may render it" maxItems:"20"`
 	Schema      json.RawMessage          `json:"schema,omitempty" doc:"JSON Schema of the data; null: none" example:"{\"type\":\"object\"}"`
-	SchemaState *switchboard.SchemaState `json:"schema_state,omitempty" enum:"seen,assumed,none" doc:"Left out: seen where there is a schema"`
-	Sample      json.RawMessage          `json:"sample,omitempty" doc:"Data as they may be posted; null: none" example:"{\"order\":{\"id\":4711}}"`
-	Samples     *samples                 `json:"samples,omitempty" nullable:"false" doc:"All of them, where the type has several variants; the first is the sample" maxItems:"50"`
+	SchemaState *switchboard.SchemaState `json:"schema_state,omitempty" enum:"seen,assumed,none" doc:"Default: seen, if there is a schema"`
+	Sample      json.RawMessage          `json:"sample,omitempty" doc:"Example data, as a platform may post them; null: none" example:"{\"order\":{\"id\":4711}}"`
+	Samples     *samples                 `json:"samples,omitempty" nullable:"false" doc:"All samples, if the type has several variants; the first one is sample" maxItems:"50"`
 	Deprecated  *bool                    `json:"deprecated,omitempty" doc:"New subscriptions should not name it"`
 }
 

@@ -11,18 +11,18 @@ import (
 )
 
 type eventTypesInput struct {
-	Platform string `query:"platform" doc:"Only this platform's" example:"signalzen"`
-	Entity   string `query:"entity" doc:"Only what is about this" example:"ticket"`
-	UseCase  string `query:"use_case" doc:"Only what subscriptions of this use case may render" example:"contact"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor   string `query:"cursor" doc:"next_cursor of the page before"`
-	Text     string `query:"text" maxLength:"200" doc:"Only where the name, the platform's spelling, the entity or the description holds this, in any case"`
+	Platform string `query:"platform" doc:"Only event types of this platform" example:"signalzen"`
+	Entity   string `query:"entity" doc:"Only event types about this entity" example:"ticket"`
+	UseCase  string `query:"use_case" doc:"Only event types that subscriptions with this use case may render" example:"contact"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor   string `query:"cursor" doc:"next_cursor of the previous page"`
+	Text     string `query:"text" maxLength:"200" doc:"Only event types with this text in the name, the platform's spelling, the entity or the description; case does not matter"`
 }
 
 // eventTypeList is a page, sorted by name.
 type eventTypeList struct {
-	Data       []eventType `json:"data" nullable:"false" doc:"By platform and name"`
-	NextCursor *string     `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
+	Data       []eventType `json:"data" nullable:"false" doc:"Sorted by platform and name"`
+	NextCursor *string     `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last page"`
 }
 
 func (s *server) listEventTypes(_ context.Context, _ switchboard.Caller, in *eventTypesInput) (*reply[eventTypeList], error) {
@@ -64,8 +64,8 @@ func holds(t *switchboard.EventType, text string) bool {
 }
 
 type eventTypePath struct {
-	Platform string `path:"platform" doc:"Of the event type" example:"iomnihub"`
-	Name     string `path:"name" doc:"Of the event type" example:"ticket.created"`
+	Platform string `path:"platform" doc:"Platform of the event type" example:"iomnihub"`
+	Name     string `path:"name" doc:"Name of the event type" example:"ticket.created"`
 }
 
 func (s *server) getEventType(_ context.Context, _ switchboard.Caller, in *eventTypePath) (*reply[eventType], error) {
@@ -85,8 +85,8 @@ func (s *server) eventType(in *eventTypePath) (switchboard.EventType, error) {
 }
 
 type putEventTypeInput struct {
-	Platform string `path:"platform" doc:"Of the event type" example:"iomnihub"`
-	Name     string `path:"name" doc:"Of the event type" example:"ticket.created"`
+	Platform string `path:"platform" doc:"Platform of the event type" example:"iomnihub"`
+	Name     string `path:"name" doc:"Name of the event type" example:"ticket.created"`
 	payload[eventTypeInput]
 }
 

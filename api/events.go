@@ -33,11 +33,11 @@ type Engine interface {
 // eventInput is an event as a platform posts it.
 type eventInput struct {
 	Tenant     string          `json:"tenant" doc:"The tenant whose subscriptions get the event" example:"acme" maxLength:"128"`
-	Type       string          `json:"type" doc:"Words joined by dots" example:"ticket.created" maxLength:"128"`
-	Data       json.RawMessage `json:"data" verbatim:"true" doc:"Any JSON value. Its bytes are kept exactly as sent, and delivered so where the subscription asks for them" example:"{\"ticket\":{\"id\":4711,\"subject\":\"Printer on fire\"}}"`
-	ID         string          `json:"id,omitempty" doc:"Your own id, which makes posting idempotent: the same id with the same type, key and value of data is answered like the first time and delivered once. Left out, one is made" example:"ticket-4711-created" maxLength:"128"`
-	Key        string          `json:"key,omitempty" doc:"What the event is about, as a ticket's id: it can be listed by that, and filters and templates can read it. It orders nothing yet" example:"ticket-4711" maxLength:"255"`
-	OccurredAt *time.Time      `json:"occurred_at,omitempty" doc:"When it happened; left out, the time of acceptance" example:"2026-01-31T12:00:00Z"`
+	Type       string          `json:"type" doc:"Words separated by dots" example:"ticket.created" maxLength:"128"`
+	Data       json.RawMessage `json:"data" verbatim:"true" doc:"Any JSON value. Its bytes are stored exactly as sent, and delivered unchanged if the subscription's body is data" example:"{\"ticket\":{\"id\":4711,\"subject\":\"Printer on fire\"}}"`
+	ID         string          `json:"id,omitempty" doc:"Your own id, which makes posting idempotent: the same id with the same type, key and value of data gets the same answer and is delivered once. Default: a generated id" example:"ticket-4711-created" maxLength:"128"`
+	Key        string          `json:"key,omitempty" doc:"What the event is about, such as a ticket's id: lists, filters and templates can use it. Subscriptions with ordering or supersede use it" example:"ticket-4711" maxLength:"255"`
+	OccurredAt *time.Time      `json:"occurred_at,omitempty" doc:"When it happened. Default: the time of acceptance" example:"2026-01-31T12:00:00Z"`
 }
 
 func (in *eventInput) event() switchboard.Event {
@@ -52,8 +52,8 @@ func (in *eventInput) event() switchboard.Event {
 type acceptance struct {
 	ID         string         `json:"id" doc:"The event's id" example:"evt_01k0000000000000000000000"`
 	Duplicate  bool           `json:"duplicate" doc:"The same event was accepted before; nothing new was stored"`
-	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One for each subscription of the tenant that takes this event"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same: data that do not match the schema of their type, a filter whose budget did not suffice for all of the event, which is then delivered, or a repeat that differs from what was posted the first time" example:"data.ticket.id: must be an integer, not a string"`
+	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One delivery for each subscription of the tenant that takes this event"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Warnings about an accepted event: data that do not match the schema of their type; a filter with too small a budget for the whole event, which is then delivered; or a repeat that differs from the first post" example:"data.ticket.id: must be an integer, not a string"`
 }
 
 type acceptedPart struct {
@@ -74,13 +74,13 @@ type event struct {
 	ID         string          `json:"id" example:"evt_01k0000000000000000000000"`
 	Tenant     string          `json:"tenant" example:"acme"`
 	Type       string          `json:"type" example:"ticket.created"`
-	Key        string          `json:"key" doc:"Empty: it has none" example:"ticket-4711"`
+	Key        string          `json:"key" doc:"Empty: the event has none" example:"ticket-4711"`
 	OccurredAt time.Time       `json:"occurred_at"`
-	CreatedAt  time.Time       `json:"created_at" doc:"When it was accepted"`
-	ErasedAt   *time.Time      `json:"erased_at,omitempty" doc:"When its data were erased, or left with their retention; absent: they were not"`
-	Data       json.RawMessage `json:"data,omitempty" doc:"Only in the answer for one event; white space between its tokens may be missing here" example:"{\"ticket\":{\"id\":4711}}"`
-	Redacted   *redacted       `json:"data_redacted,omitempty" doc:"For keys without read_payload: what is said of the data in their place"`
-	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One for each subscription that wanted it, without attempts and actions"`
+	CreatedAt  time.Time       `json:"created_at" doc:"When the event was accepted"`
+	ErasedAt   *time.Time      `json:"erased_at,omitempty" doc:"When its data were erased, or removed by retention; absent: they were not"`
+	Data       json.RawMessage `json:"data,omitempty" doc:"The data; only in the answer for one event. White space between JSON tokens may be missing" example:"{\"ticket\":{\"id\":4711}}"`
+	Redacted   *redacted       `json:"data_redacted,omitempty" doc:"For keys without read_payload: a description of the data instead of the data"`
+	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One delivery for each subscription that took the event, without attempts and actions"`
 }
 
 // eventOf shows an event without its data. show shows its deliveries.
@@ -138,7 +138,7 @@ func logWarnings(ctx context.Context, results []ingest.Result) {
 
 type oneEventInput struct {
 	ID     string `path:"id" doc:"Id of the event" example:"evt_01k0000000000000000000000"`
-	Tenant string `query:"tenant" doc:"Whose event; needed where several tenants use the same id of their own"`
+	Tenant string `query:"tenant" doc:"Tenant of the event; required if several tenants use the same id"`
 }
 
 func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *oneEventInput) (*reply[event], error) {
@@ -164,13 +164,13 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 }
 
 type eventsInput struct {
-	Tenant string         `query:"tenant" doc:"Only this tenant's"`
-	Type   string         `query:"type" doc:"Only this event type, in any case"`
+	Tenant string         `query:"tenant" doc:"Only this tenant"`
+	Type   string         `query:"type" doc:"Only this event type; case does not matter"`
 	Key    string         `query:"key" doc:"Only events with this key"`
-	After  rest.TimeParam `query:"after" doc:"Only what was accepted at that time or later"`
-	Before rest.TimeParam `query:"before" doc:"Only what was accepted before that time"`
-	Limit  int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string         `query:"cursor" doc:"next_cursor of the page before"`
+	After  rest.TimeParam `query:"after" doc:"Only accepted at or after this time"`
+	Before rest.TimeParam `query:"before" doc:"Only accepted before this time"`
+	Limit  int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor string         `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *eventsInput) (*reply[page[event]], error) {

@@ -18,30 +18,30 @@ type explanation struct {
 	Tenant        string                  `json:"tenant" example:"acme"`
 	EventType     string                  `json:"event_type" example:"ticket.created"`
 	CreatedAt     time.Time               `json:"created_at" doc:"When the event was accepted"`
-	Text          string                  `json:"text" doc:"All of it in words" example:"acme has 2 subscriptions; 1 takes the event, and 1 has a delivery of it"`
-	Subscriptions []explainedSubscription `json:"subscriptions" nullable:"false" doc:"Those of the tenant, newest first, as they are now; then those that are deleted and have a delivery of the event"`
-	More          bool                    `json:"more" doc:"The tenant has more than the newest 200"`
+	Text          string                  `json:"text" doc:"The explanation in words" example:"acme has 2 subscriptions; 1 takes the event, and 1 has a delivery of it"`
+	Subscriptions []explainedSubscription `json:"subscriptions" nullable:"false" doc:"Current subscriptions of the tenant, newest first; then deleted ones with a delivery of the event"`
+	More          bool                    `json:"more" doc:"The tenant has more subscriptions than these newest 200"`
 }
 
 // explainedSubscription is a subscription that was matched against an event.
 type explainedSubscription struct {
 	SubscriptionID string                        `json:"subscription_id" example:"sub_01k0000000000000000000000"`
-	Name           string                        `json:"name" doc:"Empty where it is deleted" example:"CRM sync"`
-	State          switchboard.SubscriptionState `json:"state" doc:"Empty where it is deleted" example:"active"`
+	Name           string                        `json:"name" doc:"Empty if the subscription is deleted" example:"CRM sync"`
+	State          switchboard.SubscriptionState `json:"state" doc:"Empty if the subscription is deleted" example:"active"`
 	Deleted        bool                          `json:"deleted,omitempty"`
-	Matches        bool                          `json:"matches" doc:"Whether it takes the event, as it is now" example:"false"`
-	Undecided      bool                          `json:"undecided,omitempty" doc:"Whether it does is not known: the event's data are erased, or the filter costs too much. One whose filter cost too much at acceptance got the event"`
+	Matches        bool                          `json:"matches" doc:"Whether the subscription, as it is now, takes the event" example:"false"`
+	Undecided      bool                          `json:"undecided,omitempty" doc:"Whether it takes the event is not known: the event's data are erased, or the filter costs too much. If the filter cost too much at acceptance, the subscription got the event"`
 	Unmet          *filter.Finding               `json:"unmet,omitempty" doc:"The first condition that does not hold"`
-	Notes          []note                        `json:"notes" nullable:"false" doc:"What was otherwise when the event came"`
-	Deliveries     []eventDelivery               `json:"deliveries" nullable:"false" doc:"Of the event to this subscription; more than one after a replay"`
-	Text           string                        `json:"text" doc:"All of it in words" example:"CRM sync does not take it: data.ticket.priority is 2; it must be at least 3"`
+	Notes          []note                        `json:"notes" nullable:"false" doc:"Differences at the time of acceptance"`
+	Deliveries     []eventDelivery               `json:"deliveries" nullable:"false" doc:"Deliveries of the event to this subscription; more than one after a replay"`
+	Text           string                        `json:"text" doc:"The explanation in words" example:"CRM sync does not take it: data.ticket.priority is 2; it must be at least 3"`
 }
 
 // note describes a difference between now and the time when the event was accepted.
 type note struct {
 	Code string    `json:"code" enum:"made_after,changed_since,inactive_then,state_changed_since" example:"made_after"`
 	Text string    `json:"text" example:"made after the event, at 2026-01-31T12:00:00Z"`
-	At   time.Time `json:"at,omitzero" doc:"Left out: it is not known"`
+	At   time.Time `json:"at,omitzero" doc:"Left out if it is not known"`
 }
 
 // eventDelivery is the short form of a delivery of an event.

@@ -10,13 +10,13 @@ import (
 
 type facetsInput struct {
 	DeliveriesFilter
-	By []string `query:"by,explode" doc:"By what to count, up to 4 of: state, failure, host, subscription, event_type, tenant. Repeat it, or join them with commas. Left out: state, failure, host and subscription" example:"failure"`
+	By []string `query:"by,explode" doc:"What to count by, up to 4 of: state, failure, host, subscription, event_type, tenant. Repeat the parameter, or separate values by commas. Default: state, failure, host and subscription" example:"failure"`
 }
 
 // facets holds the values that occur in deliveries.
 type facets struct {
-	Matches *switchboard.Count                  `json:"matches" doc:"How many deliveries were looked at, the newest first. Null where they could not be found within a second: narrow the filter"`
-	Facets  map[string][]switchboard.FacetValue `json:"facets" doc:"For each facet its values, the most frequent first, 20 at most. Deliveries without a failure count for none. Null where matches is"`
+	Matches *switchboard.Count                  `json:"matches" doc:"Number of deliveries that were counted, newest first. null: they could not be found within a second; narrow the filter"`
+	Facets  map[string][]switchboard.FacetValue `json:"facets" doc:"The values of each facet, most frequent first, at most 20. Deliveries without a failure are not counted by failure. null if matches is null"`
 }
 
 // by checks and converts the requested facets.

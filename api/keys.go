@@ -10,12 +10,12 @@ import (
 )
 
 type newKey struct {
-	Name   string           `json:"name" doc:"For people" example:"CRM backend" maxLength:"200"`
-	Role   switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" doc:"What it may do" example:"publisher"`
-	Tenant string           `json:"tenant,omitempty" doc:"Binds it to one tenant; left out, it may act for every tenant" example:"acme" maxLength:"128"`
+	Name   string           `json:"name" doc:"A name for people" example:"CRM backend" maxLength:"200"`
+	Role   switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" doc:"Which calls it may make" example:"publisher"`
+	Tenant string           `json:"tenant,omitempty" doc:"Binds the key to one tenant. Left out: it may act for all tenants" example:"acme" maxLength:"128"`
 	// A pointer, because the default depends on the role.
-	ReadPayload *bool      `json:"read_payload,omitempty" doc:"Whether it may read event data, bodies, paths and queries of URLs, and all headers. Left out: yes, but for support and viewer" example:"false"`
-	ExpiresAt   *time.Time `json:"expires_at,omitempty" doc:"Left out, it does not expire" example:"2099-01-31T12:00:00Z"`
+	ReadPayload *bool      `json:"read_payload,omitempty" doc:"Whether it may read event data, bodies, paths and queries of URLs, and all headers. Default: true, except for support and viewer" example:"false"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty" doc:"Left out: it does not expire" example:"2099-01-31T12:00:00Z"`
 }
 
 // key is an API key in the form of the API.
@@ -23,18 +23,18 @@ type key struct {
 	ID        string           `json:"id" example:"key_01k0000000000000000000000"`
 	Name      string           `json:"name" example:"CRM backend"`
 	Role      switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" example:"publisher"`
-	Tenant    string           `json:"tenant" doc:"Empty: every tenant" example:"acme"`
+	Tenant    string           `json:"tenant" doc:"Empty: all tenants" example:"acme"`
 	CreatedAt time.Time        `json:"created_at"`
-	ExpiresAt *time.Time       `json:"expires_at" doc:"null: it does not expire"`
-	RevokedAt *time.Time       `json:"revoked_at" doc:"null: it is not revoked"`
+	ExpiresAt *time.Time       `json:"expires_at" doc:"null: the key does not expire"`
+	RevokedAt *time.Time       `json:"revoked_at" doc:"null: the key is not revoked"`
 
 	ReadPayload bool       `json:"read_payload" doc:"Whether it may read event data, bodies, paths and queries of URLs, and all headers" example:"false"`
-	LastUsedAt  *time.Time `json:"last_used_at" doc:"To the minute; null: it was not used"`
+	LastUsedAt  *time.Time `json:"last_used_at" doc:"To the minute; null: the key was never used"`
 
-	Sessions    int `json:"sessions" doc:"People who are signed in to the console with it, or by its portal links: these sessions end with the key" example:"3"`
-	PortalLinks int `json:"portal_links" doc:"Portal links that it made and nobody has used yet: they end with it too" example:"0"`
+	Sessions    int `json:"sessions" doc:"Number of console sessions of people who signed in with the key or its portal links; they end with the key" example:"3"`
+	PortalLinks int `json:"portal_links" doc:"Number of unused portal links that the key made; they end with the key" example:"0"`
 
-	Key string `json:"key,omitempty" doc:"The key itself: shown once, when it is created" example:"sbk_…"`
+	Key string `json:"key,omitempty" doc:"The key itself; shown only once, when it is created" example:"sbk_…"`
 }
 
 func keyOf(k *switchboard.Key) key {
@@ -106,8 +106,8 @@ func (in *newKey) key() (switchboard.Key, error) {
 }
 
 type keysInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listKeys(ctx context.Context, caller switchboard.Caller, in *keysInput) (*reply[page[key]], error) {
@@ -132,7 +132,7 @@ func (s *server) getKey(ctx context.Context, caller switchboard.Caller, in *keyI
 
 type revokeKeyInput struct {
 	ID     string `path:"id" doc:"Id of the key" example:"key_01k0000000000000000000000"`
-	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept in the audit" maxLength:"500" example:"left the company"`
+	Reason string `query:"reason" required:"true" doc:"The reason, in your own words; stored in the audit" maxLength:"500" example:"left the company"`
 }
 
 func (s *server) revokeKey(ctx context.Context, caller switchboard.Caller, in *revokeKeyInput) (*reply[key], error) {

@@ -19,10 +19,10 @@ import (
 
 // redacted replaces content that the caller may not read.
 type redacted struct {
-	Bytes  int         `json:"bytes" doc:"Its length" example:"612"`
-	Type   string      `json:"type,omitempty" doc:"Its media type, where that is known" example:"application/json"`
-	SHA256 string      `json:"sha256" doc:"Of its bytes, in hex: the same content has the same" example:"5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"`
-	Shape  []shapePart `json:"shape,omitempty" nullable:"false" doc:"Of JSON: its members in order. Names that are not in the catalogue's schema of the event type are …; at most 200 are listed"`
+	Bytes  int         `json:"bytes" doc:"Length in bytes" example:"612"`
+	Type   string      `json:"type,omitempty" doc:"Media type, if it is known" example:"application/json"`
+	SHA256 string      `json:"sha256" doc:"SHA-256 of the bytes, in hex: the same content has the same value" example:"5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"`
+	Shape  []shapePart `json:"shape,omitempty" nullable:"false" doc:"For JSON: its members in order, at most 200. Names that are not in the catalogue's schema of the event type are …"`
 }
 
 // redact describes content. nil, which means no content, has no description.

@@ -13,8 +13,8 @@ import (
 // match says whether a subscription receives an event, and why.
 type match struct {
 	Matches   bool             `json:"matches" doc:"Whether the subscription would get the event"`
-	Undecided bool             `json:"undecided,omitempty" doc:"Matching all of the event exceeds the budget of the filter: the subscription gets it"`
-	Reasons   []filter.Finding `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter in the order in which it is written"`
+	Undecided bool             `json:"undecided,omitempty" doc:"To match the whole event exceeds the budget of the filter: the subscription gets the event"`
+	Reasons   []filter.Finding `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter, in the order of the filter"`
 }
 
 func (s *server) matchSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[match], error) {

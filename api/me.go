@@ -10,12 +10,12 @@ import (
 // me describes the caller.
 type me struct {
 	KeyID       string           `json:"key_id" example:"key_01k0000000000000000000000"`
-	Name        string           `json:"name" doc:"Of the key" example:"support desk"`
+	Name        string           `json:"name" doc:"Name of the key" example:"support desk"`
 	Role        switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" example:"support"`
-	Tenant      string           `json:"tenant" doc:"The only tenant that the key may act for; empty: every tenant" example:"acme"`
+	Tenant      string           `json:"tenant" doc:"The only tenant that the key may act for; empty: all tenants" example:"acme"`
 	ReadPayload bool             `json:"read_payload" doc:"Whether the key may read event data, bodies, paths and queries of URLs, and all headers" example:"false"`
 	ExpiresAt   *time.Time       `json:"expires_at" doc:"null: the key does not expire"`
-	Person      string           `json:"person,omitempty" doc:"Who uses the key, as Switchboard-Actor says" example:"marta@platform"`
+	Person      string           `json:"person,omitempty" doc:"The person who uses the key, from Switchboard-Actor" example:"marta@platform"`
 }
 
 func (s *server) getMe(ctx context.Context, caller switchboard.Caller, _ *struct{}) (*reply[me], error) {

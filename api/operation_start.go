@@ -11,33 +11,33 @@ import (
 
 // newOperation requests an operation, or its plan.
 type newOperation struct {
-	Plan   string                 `json:"plan,omitempty" doc:"What a dry run gave: starts just that. Action and filter are then left out"`
-	Action switchboard.ActionKind `json:"action,omitempty" enum:"retry,cancel,hold,release,replay" doc:"What is done to each delivery. replay: events are delivered again, to the filter's subscription" example:"retry"`
-	Filter *switchboard.Selection `json:"filter,omitempty" doc:"Which deliveries, or which events; by the names of the list of deliveries"`
-	Rate   *float64               `json:"rate,omitempty" doc:"Deliveries a second, from 0.01 to 1000. Left out: 50 where they are sent by it, and 1000 for cancel and hold" example:"50"`
-	Reason string                 `json:"reason,omitempty" doc:"Why, in your own words; required unless it is a dry run" maxLength:"500" example:"receiver repaired"`
-	DryRun bool                   `json:"dry_run,omitempty" doc:"Answer with the plan, and do nothing"`
+	Plan   string                 `json:"plan,omitempty" doc:"The plan of a dry run: starts exactly that. Leave out action and filter then"`
+	Action switchboard.ActionKind `json:"action,omitempty" enum:"retry,cancel,hold,release,replay" doc:"The action on each delivery. replay: delivers events again, to the filter's subscription" example:"retry"`
+	Filter *switchboard.Selection `json:"filter,omitempty" doc:"Selects deliveries, or events; the names are those of the list of deliveries"`
+	Rate   *float64               `json:"rate,omitempty" doc:"Deliveries a second, from 0.01 to 1000. Default: 1000 for cancel and hold, and 50 for actions that send" example:"50"`
+	Reason string                 `json:"reason,omitempty" doc:"The reason, in your own words; required unless it is a dry run" maxLength:"500" example:"receiver repaired"`
+	DryRun bool                   `json:"dry_run,omitempty" doc:"Answers with the plan, and does nothing"`
 }
 
 // operationPlan is a plan in the form of the API.
 type operationPlan struct {
-	Plan            string                      `json:"plan" doc:"Post it as plan to start just this, within 15 minutes and with the same key"`
+	Plan            string                      `json:"plan" doc:"Post it as plan to start exactly this, within 15 minutes and with the same key"`
 	ExpiresAt       time.Time                   `json:"expires_at"`
 	Action          switchboard.ActionKind      `json:"action" enum:"retry,cancel,hold,release,replay"`
-	Filter          switchboard.Selection       `json:"filter" doc:"As narrowed to what the key may touch"`
-	BoundID         string                      `json:"bound_id" doc:"What is accepted from now on has a greater id, and is not touched" example:"dlv_01k000000"`
+	Filter          switchboard.Selection       `json:"filter" doc:"The filter, limited to what the key may act on"`
+	BoundID         string                      `json:"bound_id" doc:"Deliveries that are accepted from now on have greater ids, and are not touched" example:"dlv_01k000000"`
 	Rate            float64                     `json:"rate" example:"50"`
-	Count           switchboard.PlanCount       `json:"count" doc:"How many the action applies to"`
-	Limit           int                         `json:"limit" doc:"How many this key may act on at once; 0: any number" example:"10000"`
-	DurationSeconds float64                     `json:"duration_seconds" doc:"How long it takes at that rate" example:"68.2"`
-	ByState         []switchboard.PlanPart      `json:"by_state" nullable:"false" doc:"Parts of the count, the 20 largest; as the others empty where not everything was counted, and of a replay"`
-	ByFailure       []switchboard.PlanPart      `json:"by_failure" nullable:"false" doc:"By how the last attempt failed"`
+	Count           switchboard.PlanCount       `json:"count" doc:"Number of deliveries or events that the action applies to"`
+	Limit           int                         `json:"limit" doc:"Maximum number that this key may act on at once; 0: any number" example:"10000"`
+	DurationSeconds float64                     `json:"duration_seconds" doc:"Duration at that rate" example:"68.2"`
+	ByState         []switchboard.PlanPart      `json:"by_state" nullable:"false" doc:"The 20 largest parts of the count; like the others, empty for a replay and if not everything was counted"`
+	ByFailure       []switchboard.PlanPart      `json:"by_failure" nullable:"false" doc:"By failure of the last attempt"`
 	BySubscription  []switchboard.PlanPart      `json:"by_subscription" nullable:"false"`
 	ByTenant        []switchboard.PlanPart      `json:"by_tenant" nullable:"false"`
-	ByEventType     []switchboard.PlanPart      `json:"by_event_type" nullable:"false" doc:"Of a replay"`
-	Excluded        []switchboard.PlanExclusion `json:"excluded" nullable:"false" doc:"What matches the filter and is left as it is, and why"`
+	ByEventType     []switchboard.PlanPart      `json:"by_event_type" nullable:"false" doc:"By event type, for a replay"`
+	Excluded        []switchboard.PlanExclusion `json:"excluded" nullable:"false" doc:"Matches of the filter that are left unchanged, and why"`
 	Sample          []delivery                  `json:"sample" nullable:"false" doc:"The 3 newest, the 3 oldest, and 4 between, newest first"`
-	SampleEvents    []event                     `json:"sample_events" nullable:"false" doc:"The same of a replay: events, without data and deliveries"`
+	SampleEvents    []event                     `json:"sample_events" nullable:"false" doc:"The same for a replay: events, without data and deliveries"`
 }
 
 type startOperationInput struct{ payload[newOperation] }

@@ -10,7 +10,7 @@ import (
 // operation is an operation in the form of the API.
 type operation struct {
 	switchboard.Operation
-	TemporalURL string `json:"temporal_url" doc:"The workflow of the same id in Temporal's web UI; empty where that is not set up"`
+	TemporalURL string `json:"temporal_url" doc:"The workflow with the same id in Temporal's web UI; empty if the UI is not configured"`
 }
 
 func (s *server) operationOf(o *switchboard.Operation) operation {
@@ -20,11 +20,11 @@ func (s *server) operationOf(o *switchboard.Operation) operation {
 }
 
 type operationsInput struct {
-	Tenant       string `query:"tenant" doc:"Only this tenant's"`
-	Subscription string `query:"subscription" doc:"Only those on deliveries of this subscription"`
-	State        string `query:"state" enum:"running,paused,finished,cancelled" doc:"Only this state"`
-	Limit        int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor       string `query:"cursor" doc:"next_cursor of the page before"`
+	Tenant       string `query:"tenant" doc:"Only this tenant"`
+	Subscription string `query:"subscription" doc:"Only operations on deliveries of this subscription"`
+	State        string `query:"state" enum:"running,paused,finished,cancelled" doc:"Only with this state"`
+	Limit        int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor       string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listOperations(ctx context.Context, caller switchboard.Caller, in *operationsInput) (*reply[page[operation]], error) {
@@ -51,9 +51,9 @@ func (s *server) getOperation(ctx context.Context, caller switchboard.Caller, in
 
 type operationItemsInput struct {
 	ID      string `path:"id" doc:"Id of the operation" example:"op_01k0000000000000000000000"`
-	Outcome string `query:"outcome" enum:"done,skipped,failed" doc:"Only those with this outcome"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
+	Outcome string `query:"outcome" enum:"done,skipped,failed" doc:"Only items with this outcome"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor  string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listOperationItems(ctx context.Context, caller switchboard.Caller, in *operationItemsInput) (*reply[page[switchboard.OperationItem]], error) {

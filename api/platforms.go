@@ -11,21 +11,21 @@ import (
 
 // platform is a platform in the form of the API.
 type platform struct {
-	Name     string          `json:"name" doc:"As a subscription's profile names it" example:"signalzen"`
+	Name     string          `json:"name" doc:"The name in a subscription's profile" example:"signalzen"`
 	Title    string          `json:"title" example:"SignalZen"`
 	Homepage string          `json:"homepage" doc:"May be empty" example:"https://signalzen.com"`
-	Profile  json.RawMessage `json:"profile" doc:"The members of a subscription that make it this platform's" example:"{\"request\":{\"body\":\"envelope\"}}"`
-	UseCases []string        `json:"use_cases" nullable:"false" doc:"Of its event types" example:"contact"`
+	Profile  json.RawMessage `json:"profile" doc:"The defaults that make a subscription's requests look like this platform's" example:"{\"request\":{\"body\":\"envelope\"}}"`
+	UseCases []string        `json:"use_cases" nullable:"false" doc:"Use cases of its event types" example:"contact"`
 }
 
 type platformList struct {
-	Data       []platform `json:"data" nullable:"false" doc:"By name"`
-	NextCursor *string    `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
+	Data       []platform `json:"data" nullable:"false" doc:"Sorted by name"`
+	NextCursor *string    `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last page"`
 }
 
 type platformsInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listPlatforms(_ context.Context, _ switchboard.Caller, in *platformsInput) (*reply[platformList], error) {

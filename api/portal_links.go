@@ -9,19 +9,19 @@ import (
 )
 
 type newPortalLink struct {
-	Tenant      string                `json:"tenant" doc:"Whose subscriptions, deliveries and events the person sees" example:"acme" maxLength:"128"`
-	Name        string                `json:"name" doc:"Of the person, for the audit" example:"bob@acme.example" maxLength:"128"`
-	Role        switchboard.Role      `json:"role" enum:"integrator,viewer" doc:"Whether the person may change subscriptions and retry deliveries, or only look" example:"integrator"`
-	ReadPayload *bool                 `json:"read_payload,omitempty" doc:"Whether the person may read event data, bodies, paths and queries of URLs, and all headers. Left out: integrators, if this key may" example:"true"`
-	Next        string                `json:"next,omitempty" doc:"The page of the console to begin with" example:"/console/deliveries" maxLength:"2048"`
-	ExpiresIn   *switchboard.Duration `json:"expires_in,omitempty" doc:"For how long the link can be used, once; at most 15m. Default: 5m" example:"5m"`
+	Tenant      string                `json:"tenant" doc:"The tenant whose subscriptions, deliveries and events the person sees" example:"acme" maxLength:"128"`
+	Name        string                `json:"name" doc:"Name of the person, for the audit" example:"bob@acme.example" maxLength:"128"`
+	Role        switchboard.Role      `json:"role" enum:"integrator,viewer" doc:"Whether the person may change subscriptions and retry deliveries, or only read" example:"integrator"`
+	ReadPayload *bool                 `json:"read_payload,omitempty" doc:"Whether the person may read event data, bodies, paths and queries of URLs, and all headers. Default: true for integrators, if this key may" example:"true"`
+	Next        string                `json:"next,omitempty" doc:"The first page of the console" example:"/console/deliveries" maxLength:"2048"`
+	ExpiresIn   *switchboard.Duration `json:"expires_in,omitempty" doc:"How long the link can be used, once; at most 15m. Default: 5m" example:"5m"`
 	Session     *switchboard.Duration `json:"session,omitempty" doc:"How long the person stays signed in; at most 8h. Default: 1h" example:"1h"`
 }
 
 // portalLink is a link in the only answer that shows it.
 type portalLink struct {
 	ID        string    `json:"id" example:"plk_01k0000000000000000000000"`
-	URL       string    `json:"url" doc:"Lead the person's browser there. It works once, and is shown here alone" example:"https://switchboard.example.com/console/enter#hqFz…"`
+	URL       string    `json:"url" doc:"Send the person's browser there. It works once, and is shown only here" example:"https://switchboard.example.com/console/enter#hqFz…"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -93,14 +93,14 @@ func lasting(field string, given *switchboard.Duration, usual, most time.Duratio
 // madePortalLink is a link that was made, without the token that opens it.
 type madePortalLink struct {
 	ID          string           `json:"id" example:"plk_01k0000000000000000000000"`
-	KeyID       string           `json:"key_id" doc:"Of the key that made it: the link ends with it, and so does the session" example:"key_01k0000000000000000000000"`
-	Tenant      string           `json:"tenant" doc:"Whose subscriptions, deliveries and events the person sees. Empty: every tenant's, of the link that a development stack prints" example:"acme"`
-	Name        string           `json:"name" doc:"Of the person whom it is for" example:"bob@acme.example"`
+	KeyID       string           `json:"key_id" doc:"Id of the key that made the link: link and session end with the key" example:"key_01k0000000000000000000000"`
+	Tenant      string           `json:"tenant" doc:"The tenant whose subscriptions, deliveries and events the person sees. Empty: all tenants, for the link that a development stack prints" example:"acme"`
+	Name        string           `json:"name" doc:"Name of the person that the link is for" example:"bob@acme.example"`
 	Role        switchboard.Role `json:"role" enum:"admin,integrator,support,viewer" example:"integrator"`
 	ReadPayload bool             `json:"read_payload" example:"true"`
 	CreatedAt   time.Time        `json:"created_at"`
-	ExpiresAt   time.Time        `json:"expires_at" doc:"Until when it can be used"`
-	UsedAt      *time.Time       `json:"used_at" doc:"Null: nobody has used it"`
+	ExpiresAt   time.Time        `json:"expires_at" doc:"When the link expires"`
+	UsedAt      *time.Time       `json:"used_at" doc:"null: nobody has used it"`
 }
 
 func madePortalLinkOf(l *switchboard.PortalLink) madePortalLink {
@@ -111,8 +111,8 @@ func madePortalLinkOf(l *switchboard.PortalLink) madePortalLink {
 }
 
 type portalLinksInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listPortalLinks(ctx context.Context, caller switchboard.Caller, in *portalLinksInput) (*reply[page[madePortalLink]], error) {
@@ -125,7 +125,7 @@ func (s *server) listPortalLinks(ctx context.Context, caller switchboard.Caller,
 
 type portalLinkInput struct {
 	ID     string `path:"id" doc:"Id of the link" example:"plk_01k0000000000000000000000"`
-	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept in the audit" maxLength:"500" example:"sent to the wrong person"`
+	Reason string `query:"reason" required:"true" doc:"The reason, in your own words; stored in the audit" maxLength:"500" example:"sent to the wrong person"`
 }
 
 func (s *server) withdrawPortalLink(ctx context.Context, caller switchboard.Caller, in *portalLinkInput) (*empty, error) {

@@ -22,10 +22,10 @@ type Previewer interface {
 type preview struct {
 	Method       string            `json:"method" example:"POST"`
 	URL          string            `json:"url" example:"https://crm.example.com/contacts/4711"`
-	Headers      map[string]string `json:"headers" doc:"With those of the signature; values of sensitive headers are masked" example:"{\"Content-Type\":\"application/json\"}"`
+	Headers      map[string]string `json:"headers" doc:"All headers, including those of the signature; values of sensitive headers are masked" example:"{\"Content-Type\":\"application/json\"}"`
 	Body         string            `json:"body" example:"{\"first_name\":\"Ada\"}"`
-	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is not text; else left out"`
-	Warnings     []string          `json:"warnings" nullable:"false" doc:"Forms of placeholders that may be given up, and placeholders that the event has no value for" example:"request.params.height: {{ czCol.15 }} has no value in the samples of these events"`
+	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 if the body is not text; else left out"`
+	Warnings     []string          `json:"warnings" nullable:"false" doc:"Forms of placeholders that may be dropped, and placeholders without a value in the event" example:"request.params.height: {{ czCol.15 }} has no value in the samples of these events"`
 }
 
 type previewInput struct {

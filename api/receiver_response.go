@@ -18,15 +18,15 @@ type receiverResponse struct {
 	DeliveryID   string            `json:"delivery_id" example:"dlv_01k0000000000000000000000"`
 	EventID      string            `json:"event_id" example:"evt_01k0000000000000000000000"`
 	Duplicate    bool              `json:"duplicate" doc:"The same id was accepted before; nothing new was sent"`
-	State        switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" doc:"Of the delivery" example:"delivered"`
-	StatusCode   int               `json:"status_code" doc:"What the receiver answered, whatever it is" example:"200"`
-	Headers      map[string]string `json:"headers" doc:"Those of the answer that scripts may want, their names in lower case" example:"{\"content-type\":\"application/json\"}"`
-	Body         json.RawMessage   `json:"body" doc:"Parsed, if it is JSON; else a string. null: there is none" example:"{\"found\":true}"`
-	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is neither JSON nor text; else left out"`
-	Redacted     *redacted         `json:"body_redacted,omitempty" doc:"For keys without read_payload: what is said of the body in its place"`
-	Truncated    bool              `json:"truncated" doc:"The body was longer than what is kept of it, and is a string then; or null: nothing is kept of an answer that came while Postgres was away"`
-	DurationMS   int64             `json:"duration_ms" doc:"Of the attempt that was answered" example:"12"`
-	Warnings     []string          `json:"warnings,omitempty" nullable:"false" doc:"What is odd about an event that was accepted, as without a wait"`
+	State        switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" doc:"State of the delivery" example:"delivered"`
+	StatusCode   int               `json:"status_code" doc:"The receiver's status, whatever it is" example:"200"`
+	Headers      map[string]string `json:"headers" doc:"Headers of the response that scripts may need, with names in lower case" example:"{\"content-type\":\"application/json\"}"`
+	Body         json.RawMessage   `json:"body" doc:"The body: parsed if it is JSON, else a string; null: there is none" example:"{\"found\":true}"`
+	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 if the body is neither JSON nor text; else left out"`
+	Redacted     *redacted         `json:"body_redacted,omitempty" doc:"For keys without read_payload: a description of the body instead of the body"`
+	Truncated    bool              `json:"truncated" doc:"The body was longer than its stored part, and is a string; or it is null, because nothing is stored of a response that came while Postgres was unavailable"`
+	DurationMS   int64             `json:"duration_ms" doc:"Duration of the attempt with this response" example:"12"`
+	Warnings     []string          `json:"warnings,omitempty" nullable:"false" doc:"Warnings about the accepted event, as without wait"`
 }
 
 // scriptHeaders are the response headers that a script sees. The script may run in a customer's

@@ -12,18 +12,18 @@ import (
 
 // resend requests a copy of a delivery.
 type resend struct {
-	Reason string       `json:"reason" doc:"Why, in your own words; kept with the action of both deliveries" example:"the receiver lost it" maxLength:"500"`
-	Expect *expectation `json:"expect,omitempty" doc:"Act only if the original stands so. Else the answer is 409, with how it stands as current"`
+	Reason string       `json:"reason" doc:"The reason, in your own words; stored with the action of both deliveries" example:"the receiver lost it" maxLength:"500"`
+	Expect *expectation `json:"expect,omitempty" doc:"Acts only if the original is in this state. Otherwise the answer is 409, with the actual state as current"`
 	ResendChanges
 }
 
 // ResendChanges is what a resend changes in the request. The name is exported because huma only
 // reads the members of exported embedded structs.
 type ResendChanges struct {
-	URL     string                `json:"url,omitempty" doc:"In the place of the subscription's, placeholders included" example:"https://crm.example.com/hook2" maxLength:"2048"`
-	Headers map[string]string     `json:"headers,omitempty" doc:"Added to those of the subscription, or in their place; values may hold placeholders" example:"{\"X-Replay\":\"1\"}"`
-	Body    *string               `json:"body,omitempty" doc:"The bytes of the body, in the place of what is rendered; the content type stays. Not where the request has no body" example:"{\"id\":4711}"`
-	Timeout *switchboard.Duration `json:"timeout,omitempty" doc:"Of each attempt, under any load: 1s to 30s" example:"30s"`
+	URL     string                `json:"url,omitempty" doc:"Replaces the subscription's URL; may have placeholders" example:"https://crm.example.com/hook2" maxLength:"2048"`
+	Headers map[string]string     `json:"headers,omitempty" doc:"Added to the headers of the subscription, or replacing those of the same name; values may have placeholders" example:"{\"X-Replay\":\"1\"}"`
+	Body    *string               `json:"body,omitempty" doc:"The bytes of the body, instead of the rendered body; the content type stays. Not for a request without a body" example:"{\"id\":4711}"`
+	Timeout *switchboard.Duration `json:"timeout,omitempty" doc:"Time limit of each attempt, under any load: 1s to 30s" example:"30s"`
 }
 
 func (r *ResendChanges) overrides() switchboard.Overrides {

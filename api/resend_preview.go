@@ -12,12 +12,12 @@ import (
 type resendPreview struct {
 	Method       string            `json:"method" example:"POST"`
 	URL          string            `json:"url" example:"https://crm.example.com/hook2"`
-	Headers      map[string]string `json:"headers" doc:"With those of the signature; values of sensitive headers are masked" example:"{\"Content-Type\":\"application/json\"}"`
+	Headers      map[string]string `json:"headers" doc:"All headers, including those of the signature; values of sensitive headers are masked" example:"{\"Content-Type\":\"application/json\"}"`
 	Body         string            `json:"body,omitempty" example:"{\"first_name\":\"Ada\"}"`
-	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is not text; else left out"`
-	Redacted     *redacted         `json:"body_redacted,omitempty" doc:"For keys without read_payload: what is said of the body in its place"`
-	Elsewhere    bool              `json:"elsewhere" doc:"It goes to another scheme, host or port than the subscription's: without its authentication and sensitive headers, and signed with a made-up secret"`
-	Warnings     []string          `json:"warnings" nullable:"false" doc:"As those of a preview of the subscription"`
+	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 if the body is not text; else left out"`
+	Redacted     *redacted         `json:"body_redacted,omitempty" doc:"For keys without read_payload: a description of the body instead of the body"`
+	Elsewhere    bool              `json:"elsewhere" doc:"The request goes to another scheme, host or port than the subscription's: it has neither the subscription's authentication nor its sensitive headers, and is signed with a random secret"`
+	Warnings     []string          `json:"warnings" nullable:"false" doc:"The same warnings as in a preview of the subscription"`
 }
 
 type resendPreviewInput struct {

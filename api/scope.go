@@ -27,13 +27,13 @@ func date(t time.Time) *time.Time {
 
 // reasonInput is an optional reason of an operator for an action.
 type reasonInput struct {
-	Reason string `json:"reason,omitempty" doc:"Why, in your own words; kept with the action" example:"receiver fixed" maxLength:"500"`
+	Reason string `json:"reason,omitempty" doc:"The reason, in your own words; stored with the action" example:"receiver fixed" maxLength:"500"`
 }
 
 // requiredReasonInput is the required reason of an operator for an action that stops or ends
 // deliveries.
 type requiredReasonInput struct {
-	Reason string `json:"reason" doc:"Why, in your own words: whoever finds it done reads it" example:"receiver is being migrated" maxLength:"500"`
+	Reason string `json:"reason" doc:"The reason, in your own words, for people who see the result" example:"receiver is being migrated" maxLength:"500"`
 }
 
 const maxReason = 500

@@ -9,12 +9,12 @@ import (
 )
 
 type searchInput struct {
-	Q string `query:"q" required:"true" doc:"An id of ours or of an event, the key of an event, a tenant, a host, or the name of a subscription: whole, or, but for keys, its beginning" example:"ticket-4711"`
+	Q string `query:"q" required:"true" doc:"An id, the key of an event, a tenant, a host, or the name of a subscription: the whole text or, except for keys, its beginning" example:"ticket-4711"`
 }
 
 // hits is the result of a search.
 type hits struct {
-	Data []switchboard.SearchHit `json:"data" nullable:"false" doc:"At most 10: what is exactly so first"`
+	Data []switchboard.SearchHit `json:"data" nullable:"false" doc:"At most 10, exact matches first"`
 }
 
 func (s *server) search(ctx context.Context, caller switchboard.Caller, in *searchInput) (*reply[hits], error) {

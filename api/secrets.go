@@ -9,8 +9,8 @@ import (
 )
 
 type rotation struct {
-	Grace          *switchboard.Duration `json:"grace,omitempty" doc:"How long the secret before still signs too; at most 168h. A later rotation does not change that. Default: 24h" example:"24h"`
-	RevokePrevious bool                  `json:"revoke_previous,omitempty" doc:"Ends all secrets before at once, whatever grace they were given: for one that got into the wrong hands. Not with grace"`
+	Grace          *switchboard.Duration `json:"grace,omitempty" doc:"How long the previous secret also signs; at most 168h. A later rotation does not change that. Default: 24h" example:"24h"`
+	RevokePrevious bool                  `json:"revoke_previous,omitempty" doc:"Ends all previous secrets at once, whatever their grace: for a leaked secret. Not together with grace"`
 }
 
 type rotateInput struct {

@@ -10,9 +10,9 @@ import (
 
 // shapePart describes one value in JSON that the caller may not read.
 type shapePart struct {
-	Path   string `json:"path" doc:"Where it is; empty: it is the whole" example:"ticket.subject"`
-	Type   string `json:"type" enum:"object,array,string,number,boolean,null" doc:"Of the value" example:"string"`
-	Length *int   `json:"length,omitempty" doc:"Of a string in characters, of an array in elements, of an object in members" example:"15"`
+	Path   string `json:"path" doc:"Path of the value; empty: the whole document" example:"ticket.subject"`
+	Type   string `json:"type" enum:"object,array,string,number,boolean,null" doc:"Type of the value" example:"string"`
+	Length *int   `json:"length,omitempty" doc:"Length of a string in characters, of an array in elements, of an object in members" example:"15"`
 }
 
 const (

@@ -14,7 +14,7 @@ import (
 type newSubscription struct {
 	rest.Source
 	switchboard.Subscription
-	Secret  *switchboard.Secret `json:"secret,omitempty" doc:"A signing secret of your own. standard: whsec_ and 24 to 64 bytes in base64. standard-ed25519: whsk_ and the key's seed in base64. hmac-sha256-hex: 16 to 256 printable characters. Left out, one is made. Shown in this answer, and never again"`
+	Secret  *switchboard.Secret `json:"secret,omitempty" doc:"Your own signing secret. standard: whsec_ and 24 to 64 bytes in base64. standard-ed25519: whsk_ and the key's seed in base64. hmac-sha256-hex: 16 to 256 printable characters. Default: a generated secret. It is shown only in this answer"`
 	Version struct{}            `json:"-"` // it has none yet
 }
 
@@ -29,28 +29,28 @@ type subscriptionPatch struct {
 type subscription struct {
 	switchboard.Subscription
 	Signature shownSignature `json:"signature"`
-	Secret    string         `json:"secret,omitempty" doc:"The signing secret: shown once, when it is made. Of the scheme standard-ed25519 never: what receivers need are the public keys" example:"whsec_…"`
-	Warnings  []string       `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, what in its events and filter may never take one, what its signature does not cover, and that its host has no address now that may be reached"`
+	Secret    string         `json:"secret,omitempty" doc:"The signing secret; shown only once, when it is made. With the scheme standard-ed25519 it is never shown: receivers need the public keys" example:"whsec_…"`
+	Warnings  []string       `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: templates that may not work with every event, events and a filter that may never match, parts that the signature does not cover, and a host without an allowed address"`
 
-	Health *endpointHealth `json:"health,omitempty" doc:"Of its endpoint, in the answer for one subscription, and in lists with include=health. Left out: it is healthy, and nothing is held"`
+	Health *endpointHealth `json:"health,omitempty" doc:"Health of its endpoint, in the answer for one subscription, and in lists with include=health. Left out: it is healthy, and nothing is held"`
 
-	Activity *activity `json:"activity,omitempty" doc:"What was sent lately, and what is still to be, with include=health"`
+	Activity *activity `json:"activity,omitempty" doc:"Recent attempts and open deliveries, with include=health"`
 
 	// Outside of the policy, so that callers can send back a policy that they were shown.
-	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`
+	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt except the last, plus or minus 10 %, unless Retry-After or our load lengthens it"`
 	RetrySpan     switchboard.Duration   `json:"retry_span" doc:"The sum of the schedule" example:"120h33m20s"`
 }
 
 type shownSignature struct {
 	switchboard.Signature
-	Secrets    []signingSecret `json:"secrets,omitempty" nullable:"false" doc:"The secrets that sign, without their values, the current one first: several during a rotation. In lists they are left out"`
-	PublicKeys []string        `json:"public_keys,omitempty" nullable:"false" doc:"Of standard-ed25519: what to verify with, the current key first. In lists they are left out"`
+	Secrets    []signingSecret `json:"secrets,omitempty" nullable:"false" doc:"The secrets that sign, without their values, the current one first; several during a rotation. Left out in lists"`
+	PublicKeys []string        `json:"public_keys,omitempty" nullable:"false" doc:"For standard-ed25519: the public keys to verify with, the current one first. Left out in lists"`
 }
 
 // signingSecret is the visible part of a secret that signs.
 type signingSecret struct {
-	Since time.Time  `json:"since" doc:"When it was made"`
-	Until *time.Time `json:"until" doc:"When it signs no more; null: it is the current one"`
+	Since time.Time  `json:"since" doc:"When the secret was made"`
+	Until *time.Time `json:"until" doc:"When the secret stops signing; null: it is the current one"`
 }
 
 func subscriptionOf(s *switchboard.Subscription) subscription {

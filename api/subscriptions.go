@@ -48,7 +48,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 
 type subscriptionInput struct {
 	ID      string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	Include string `query:"include" enum:"health" doc:"health: with what was sent lately, too; the health of the endpoint is in the answer anyway"`
+	Include string `query:"include" enum:"health" doc:"health: also recent traffic; the answer has the health of the endpoint in any case"`
 }
 
 func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[subscription], error) {
@@ -67,14 +67,14 @@ func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller,
 }
 
 type subscriptionsInput struct {
-	Tenant    string `query:"tenant" doc:"Only this tenant's"`
-	State     string `query:"state" enum:"active,paused,disabled,unverified" doc:"Only this state"`
-	EventType string `query:"event_type" maxLength:"128" doc:"Only those that take events of this type, by their event types and patterns"`
-	Failing   string `query:"failing" enum:"true,false" doc:"true: only those whose endpoint fails: its breaker is not closed, or its last 3 attempts have failed. false: only the others"`
-	Text      string `query:"text" maxLength:"200" doc:"Only where the id, name, tenant or host holds this, in any case"`
-	Include   string `query:"include" enum:"health" doc:"health: with the health of each endpoint, how many deliveries are held for it and are open, and the attempts of the last 24 hours"`
-	Limit     int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor    string `query:"cursor" doc:"next_cursor of the page before"`
+	Tenant    string `query:"tenant" doc:"Only this tenant"`
+	State     string `query:"state" enum:"active,paused,disabled,unverified" doc:"Only with this state"`
+	EventType string `query:"event_type" maxLength:"128" doc:"Only subscriptions whose event types and patterns include this type"`
+	Failing   string `query:"failing" enum:"true,false" doc:"true: only subscriptions with a failing endpoint: its breaker is not closed, or its last 3 attempts have failed. false: only the others"`
+	Text      string `query:"text" maxLength:"200" doc:"Only subscriptions with this text in the id, name, tenant or host; case does not matter"`
+	Include   string `query:"include" enum:"health" doc:"health: also the health of each endpoint, its numbers of held and open deliveries, and the attempts of the last 24 hours"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of entries in a page"`
+	Cursor    string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Caller, in *subscriptionsInput) (*reply[page[subscription]], error) {
@@ -199,7 +199,7 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 
 type deleteSubscriptionInput struct {
 	ID     string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept with its deliveries" maxLength:"500" example:"replaced by another"`
+	Reason string `query:"reason" required:"true" doc:"The reason, in your own words; stored with its deliveries" maxLength:"500" example:"replaced by another"`
 }
 
 func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Caller, in *deleteSubscriptionInput) (*empty, error) {
@@ -217,7 +217,7 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 
 // testEvent is the event of a test.
 type testEvent struct {
-	Type string          `json:"type,omitempty" doc:"Need not be among the subscription's events. Left out, the first of them that the catalogue has a sample of, else switchboard.test" example:"ticket.created" maxLength:"128"`
+	Type string          `json:"type,omitempty" doc:"The event type; it need not be among the subscription's events. Default: the first of them with a sample in the catalogue, else switchboard.test" example:"ticket.created" maxLength:"128"`
 	Data json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Any JSON value; left out, the catalogue's sample of the type, else {\"test\":true} with a message" example:"{\"ticket\":{\"id\":4711}}"`
 }
 

@@ -22,12 +22,12 @@ const (
 )
 
 type trafficInput struct {
-	By           string         `query:"by" enum:"outcome,failure,status_code,host,subscription" default:"outcome" doc:"What the attempts of a group have in common"`
-	From         rest.TimeParam `query:"from" doc:"Attempts from then on; without it, of the 24 hours before to. Attempts are kept for 400 days, by tenant, subscription or host for 35"`
-	To           rest.TimeParam `query:"to" doc:"Attempts before then; without it, until now"`
-	Step         string         `query:"step" doc:"How long a step is: 1m, 5m, 15m and the like for what is not older than 48 hours, else and by tenant, subscription or host whole hours, as 1h or 1d. Without it, one that gives no more than 120 steps is chosen" example:"1h"`
-	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
-	Subscription string         `query:"subscription" doc:"Only those of deliveries to this subscription"`
+	By           string         `query:"by" enum:"outcome,failure,status_code,host,subscription" default:"outcome" doc:"How attempts are grouped"`
+	From         rest.TimeParam `query:"from" doc:"Attempts from this time on. Default: 24 hours before to. Counts are kept for 400 days; by tenant, subscription or host for 35"`
+	To           rest.TimeParam `query:"to" doc:"Attempts before this time. Default: now"`
+	Step         string         `query:"step" doc:"Length of a step: 1m, 5m, 15m and the like within the last 48 hours; otherwise, and by tenant, subscription or host, whole hours such as 1h or 1d. Default: a length that gives at most 120 steps" example:"1h"`
+	Tenant       string         `query:"tenant" doc:"Only this tenant"`
+	Subscription string         `query:"subscription" doc:"Only attempts of deliveries to this subscription"`
 }
 
 func (s *server) getStats(ctx context.Context, caller switchboard.Caller, in *trafficInput) (*reply[switchboard.Traffic], error) {
@@ -51,7 +51,7 @@ func (s *server) getStats(ctx context.Context, caller switchboard.Caller, in *tr
 }
 
 type openStatusInput struct {
-	Tenant string `query:"tenant" doc:"Only this tenant's"`
+	Tenant string `query:"tenant" doc:"Only this tenant"`
 }
 
 func (s *server) getStatsNow(ctx context.Context, caller switchboard.Caller, in *openStatusInput) (*reply[switchboard.OpenStatus], error) {
@@ -66,8 +66,8 @@ func (s *server) getStatsNow(ctx context.Context, caller switchboard.Caller, in 
 }
 
 type failureGroupsInput struct {
-	Tenant string `query:"tenant" doc:"Only this tenant's"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Groups at most"`
+	Tenant string `query:"tenant" doc:"Only this tenant"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Maximum number of groups"`
 }
 
 func (s *server) getFailures(ctx context.Context, caller switchboard.Caller, in *failureGroupsInput) (*reply[switchboard.FailureGroups], error) {

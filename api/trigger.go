@@ -17,14 +17,14 @@ const triggerType = "script.triggered"
 
 // triggered is what a script sends.
 type triggered struct {
-	Data json.RawMessage `json:"data" verbatim:"true" doc:"Any JSON value; what the subscription's templates read" example:"{\"contact\":{\"id\":4711}}"`
-	ID   string          `json:"id,omitempty" doc:"Your own id, which makes triggering idempotent, as with events. Left out, one is made" example:"script-4711" maxLength:"128"`
-	Key  string          `json:"key,omitempty" doc:"What the event is about, as a contact's id: it can be listed by that, and filters and templates can read it. It orders nothing yet" example:"contact-4711" maxLength:"255"`
+	Data json.RawMessage `json:"data" verbatim:"true" doc:"Any JSON value; the subscription's templates read it" example:"{\"contact\":{\"id\":4711}}"`
+	ID   string          `json:"id,omitempty" doc:"Your own id, which makes triggering idempotent, as with events. Default: a generated id" example:"script-4711" maxLength:"128"`
+	Key  string          `json:"key,omitempty" doc:"What the event is about, such as a contact's id: lists, filters and templates can use it" example:"contact-4711" maxLength:"255"`
 }
 
 type triggerInput struct {
 	ID   string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	Wait string `query:"wait" doc:"Wait this long for the receiver's answer: a duration from 100ms to 60s. Left out, the answer is 202 at once" example:"8s"`
+	Wait string `query:"wait" doc:"Waits this long for the receiver's response: a duration from 100ms to 60s. Left out: answers 202 at once" example:"8s"`
 	payload[triggered]
 }
 

@@ -15,9 +15,9 @@ import (
 
 // SampleEvent is an event to try a subscription with: a stored one, or one that is made for it.
 type SampleEvent struct {
-	EventID string          `json:"event_id,omitempty" doc:"An event that was posted; none of the following may be given then"`
-	Type    string          `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
-	Data    json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
+	EventID string          `json:"event_id,omitempty" doc:"Id of a posted event; leave out the following fields then"`
+	Type    string          `json:"type,omitempty" doc:"Default: the subscription's first event type" example:"ticket.created" maxLength:"128"`
+	Data    json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Default: the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
 	ID      string          `json:"id,omitempty" doc:"The event's id" maxLength:"128"`
 	Key     string          `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
 }
@@ -30,12 +30,12 @@ type (
 )
 
 type previewTrial struct {
-	Subscription *previewed `json:"subscription" doc:"As one would create it; all but request may be left out"`
+	Subscription *previewed `json:"subscription" doc:"A subscription as for creation; everything except request may be left out"`
 	SampleEvent
 }
 
 type matchTrial struct {
-	Subscription *matched `json:"subscription" doc:"As one would create it; all of it may be left out"`
+	Subscription *matched `json:"subscription" doc:"A subscription as for creation; everything may be left out"`
 	SampleEvent
 }
 

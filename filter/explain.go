@@ -13,14 +13,14 @@ import (
 // list have their own finding with the combined result, followed by the findings of the conditions
 // in them.
 type Finding struct {
-	Condition string `json:"condition" doc:"Its place in the subscription" example:"filter.data.ticket.priority.$gte"`
-	Path      string `json:"path" doc:"What it looked at" example:"data.ticket.priority"`
-	Operator  string `json:"operator,omitempty" doc:"Left out where there is none" example:"$gte"`
-	Wanted    string `json:"wanted,omitempty" doc:"As JSON, and shortened if it is long" example:"3"`
-	Found     string `json:"found,omitempty" doc:"As JSON, and shortened if it is long; left out where nothing is there" example:"2"`
+	Condition string `json:"condition" doc:"Its path in the subscription" example:"filter.data.ticket.priority.$gte"`
+	Path      string `json:"path" doc:"The part of the event that it checks" example:"data.ticket.priority"`
+	Operator  string `json:"operator,omitempty" doc:"Left out if there is none" example:"$gte"`
+	Wanted    string `json:"wanted,omitempty" doc:"As JSON, shortened if it is long" example:"3"`
+	Found     string `json:"found,omitempty" doc:"As JSON, shortened if it is long; left out if there is no value" example:"2"`
 	Holds     bool   `json:"holds"`
-	Text      string `json:"text" doc:"All of it in words" example:"data.ticket.priority is 2; it must be at least 3"`
-	Undecided bool   `json:"undecided,omitempty" doc:"Whether it holds is not known: to look at it takes more than a filter may"`
+	Text      string `json:"text" doc:"The explanation in words" example:"data.ticket.priority is 2; it must be at least 3"`
+	Undecided bool   `json:"undecided,omitempty" doc:"It is not known whether the condition holds: to check it exceeds the budget of a filter"`
 }
 
 // Redacted returns the finding without the value from the event's data. Everybody who may read the

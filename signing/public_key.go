@@ -58,7 +58,7 @@ type JSONWebKey struct {
 	ID        string     `json:"kid" doc:"The key's thumbprint (RFC 7638)" example:"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"`
 	Use       string     `json:"use" example:"sig"`
 	Algorithm string     `json:"alg" example:"EdDSA"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"During a rotation, of the key before: until when it signs"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"For the previous key during a rotation: when it stops signing"`
 }
 
 // JSONWebKeys returns the keys in the form that libraries for JSON Web Keys read.

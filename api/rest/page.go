@@ -12,8 +12,8 @@ import (
 // Page is one page of a list.
 type Page[T any] struct {
 	Data       []T        `json:"data" nullable:"false" doc:"Newest first"`
-	NextCursor *string    `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
-	SearchedTo *time.Time `json:"searched_to,omitempty" doc:"Only where the time for a search was used up: everything made at or after this time was searched, and the page may have fewer entries than asked for, or none. next_cursor goes on from there"`
+	NextCursor *string    `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last page"`
+	SearchedTo *time.Time `json:"searched_to,omitempty" doc:"Only if a search used up its time: it covered everything made at or after this time, and the page may have fewer entries than requested, or none. next_cursor continues from there"`
 }
 
 // PageOf answers with a page from the store, with each entry converted.

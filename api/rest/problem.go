@@ -19,14 +19,14 @@ import (
 
 // Problem is the body of every error answer (RFC 9457). Some errors add members to it.
 type Problem struct {
-	Type      string           `json:"type" doc:"Always about:blank: the code says what kind of problem it is" example:"about:blank"`
+	Type      string           `json:"type" doc:"Always about:blank; the code says which kind of problem it is" example:"about:blank"`
 	Title     string           `json:"title" doc:"The status in words" example:"Unprocessable Entity"`
 	Status    int              `json:"status" doc:"The HTTP status" example:"422"`
-	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,idempotency_key_reused,rate_limited,unavailable,overloaded,no_answer,timeout,internal" example:"invalid"`
+	Code      switchboard.Code `json:"code" doc:"The kind of problem" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,idempotency_key_reused,rate_limited,unavailable,overloaded,no_answer,timeout,internal" example:"invalid"`
 	Detail    string           `json:"detail" doc:"What is wrong, for people" example:"request.url: must start with http:// or https://"`
 	Field     string           `json:"field,omitempty" doc:"Path of the field or name of the parameter at fault" example:"request.url"`
 	RequestID string           `json:"request_id,omitempty" doc:"Finds the request in the log" example:"req_01k0000000000000000000000"`
-	Errors    []FieldError     `json:"errors,omitempty" nullable:"false" doc:"Every fault that was found, where there are several"`
+	Errors    []FieldError     `json:"errors,omitempty" nullable:"false" doc:"All faults, if there are several"`
 
 	members any // from its error; nil: none
 	headers http.Header
