@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// adaptive returns a subscription whose limits follow the load as far as a says.
+// adaptive returns a subscription whose limits follow the load as in a.
 func adaptive(a Adaptive) Subscription {
 	s := Subscription{Adaptive: a}
 	s.Adaptive.Enabled = true
@@ -24,7 +24,7 @@ func TestLimitsUnder(t *testing.T) {
 	bounded := adaptive(Adaptive{MinimumTimeout: Duration(2 * time.Second), MaxIntervalFactor: 5, MinimumAttempts: 3})
 	short := Subscription{Timeout: Duration(3 * time.Second), Adaptive: Adaptive{Enabled: true}}
 	short.SetDefaults()
-	// Rows as no rule of today lets them in, but an older one may have.
+	// Rows that no current rule accepts, but an older one may have.
 	bare := Subscription{Timeout: DefaultTimeout, Retry: RetryPolicy{MaxAttempts: 12}, Adaptive: Adaptive{Enabled: true}}
 	beyond := adaptive(Adaptive{MinimumTimeout: Duration(20 * time.Second), MaxIntervalFactor: 0.5, MinimumAttempts: 40})
 	tests := []struct {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestAdmit: the first gate that stands in the way decides.
+// TestAdmit: the first obstacle decides.
 func TestAdmit(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

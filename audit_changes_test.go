@@ -30,7 +30,7 @@ func TestAuditChanges(t *testing.T) {
 	}
 }
 
-// secretive is a subscription in which the canary is wherever a credential may be.
+// secretive is a subscription with the canary in every place where a credential may be.
 func secretive(canary string) Subscription {
 	return Subscription{
 		ID: "sub_1", Name: "CRM", Events: []string{"*"}, State: SubscriptionActive, Version: 1,

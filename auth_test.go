@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// pair makes a certificate and its key in PEM, valid until then.
+// pair makes a certificate and its key in PEM, valid until that time.
 func pair(t *testing.T, until time.Time) (certificate string, key Secret) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -53,7 +53,7 @@ func TestAuthValidate(t *testing.T) {
 	long := strings.Repeat("x", maxAuthSecret+1)
 	tests := []struct {
 		auth Auth
-		want string // the field at fault, without "auth."; empty: valid
+		want string // the wrong field, without "auth."; empty: valid
 	}{
 		{Auth{}, ""},
 		{Auth{Type: AuthBasic, Username: "anna", Password: "s3cret: é"}, ""},
@@ -65,7 +65,7 @@ func TestAuthValidate(t *testing.T) {
 		{oauth2Auth(func(a *Auth) { a.Scopes = nil }), ""},
 		{Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: key}, ""},
 		{Auth{Type: AuthMTLS, Certificate: "\n" + certificate + "\n\n" + otherCertificate, PrivateKey: key}, ""},
-		{Auth{Type: AuthMTLS, Certificate: expired, PrivateKey: expiredKey}, ""}, // asked when it is given
+		{Auth{Type: AuthMTLS, Certificate: expired, PrivateKey: expiredKey}, ""}, // checked when it is given
 
 		{Auth{Type: "digest"}, "type"},
 		{Auth{Type: "none"}, "type"},
@@ -139,7 +139,7 @@ func TestAuthParameters(t *testing.T) {
 	}
 	for _, test := range []struct {
 		parameters map[string]Secret
-		want       string // the field at fault; empty: valid
+		want       string // the wrong field; empty: valid
 	}{
 		{map[string]Secret{"audience": "https://api.test/ ü", "resource": "urn:x"}, ""},
 		{map[string]Secret{"grant_type": "password"}, "auth.parameters.grant_type"},

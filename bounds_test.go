@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestEveryBoundIsChecked: a value beyond a bound that a tag names is refused, and one at the bound
-// is not refused for it.
+// TestEveryBoundIsChecked: a value beyond a bound in a tag is refused, and a value at the bound is
+// not refused for it.
 func TestEveryBoundIsChecked(t *testing.T) {
 	t.Parallel()
 	checked := 0
@@ -47,7 +47,7 @@ type boundCase struct {
 	ok    bool
 }
 
-// boundedMembers are the members of a struct, and of those in it, that have a bound.
+// boundedMembers returns the members of a struct, and of its inner structs, that have a bound.
 func boundedMembers(of reflect.Type, index []int, path string) (found []boundedMember) {
 	for i := range of.NumField() {
 		f := of.Field(i)
@@ -67,7 +67,7 @@ func boundedMembers(of reflect.Type, index []int, path string) (found []boundedM
 	return found
 }
 
-// cases are values at the bounds of a member and beyond them.
+// cases returns values at the bounds of a member and beyond them.
 func (m boundedMember) cases(t *testing.T) (cases []boundCase) {
 	t.Helper()
 	if enum := m.tag.Get("enum"); enum != "" {

@@ -39,7 +39,7 @@ func TestSameJSON(t *testing.T) {
 		{`true`, `"true"`},
 		{`null`, `"null"`},
 		{`null`, `{}`},
-		{`"é"`, `"e\u0301"`}, // composed or not, they are other characters
+		{`"é"`, `"e\u0301"`}, // composed or not, they are different characters
 		{`{"A":1}`, `{"a":1}`},
 		{`{"a":1,"a":2}`, `{"a":2,"a":1}`},
 		{`{"a":1,"a":2}`, `{"a":2}`},

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Each handshake with a key like this costs the sender dearly, and its receiver may
-// ask for one with every request.
+// Each handshake with such a key is expensive for the sender, and its receiver may ask for one with
+// every request.
 func TestClientCertificateOfAGiant(t *testing.T) {
 	t.Parallel()
 	private, err := rsa.GenerateMultiPrimeKey(rand.Reader, 8, maxRSA+64) //nolint:staticcheck // a key of two primes takes long to make

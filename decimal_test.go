@@ -26,7 +26,7 @@ func FuzzDecimal(f *testing.F) {
 	})
 }
 
-// rational reads a number in JSON's syntax whose exponent is small; nil: it is none.
+// rational reads a number in JSON's syntax whose exponent is small; nil: it is not one.
 func rational(s string) *big.Rat {
 	var n json.Number
 	if json.Unmarshal([]byte(s), &n) != nil || strings.HasPrefix(s, `"`) || strings.TrimSpace(s) != s || n == "" {

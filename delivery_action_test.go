@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestAvailableActions: what may be done to a delivery in each state, by each role, and with a
+// TestAvailableActions: the possible actions on a delivery in each state, by each role, and with a
 // deleted subscription or erased data. R C H L S: retry, cancel, hold, release, resend.
 func TestAvailableActions(t *testing.T) {
 	t.Parallel()
@@ -31,7 +31,7 @@ func TestAvailableActions(t *testing.T) {
 		{StateHeld, ReasonOperator, support, healthy, "- C - L S"},
 		{StateHeld, ReasonOperator, support, Surroundings{Subscription: paused}, "- C - L S"}, // it stays held, for that reason
 		{StateHeld, ReasonSubscriptionPaused, support, Surroundings{Subscription: paused}, "- C H - S"},
-		{StateHeld, ReasonSubscriptionPaused, support, healthy, "- C H L S"}, // its release is under way
+		{StateHeld, ReasonSubscriptionPaused, support, healthy, "- C H L S"}, // its release is running
 		{StateHeld, ReasonBreakerOpen, support, Surroundings{Subscription: active, Health: &Health{Breaker: BreakerOpen}}, "- C H - S"},
 		{StateHeld, ReasonRateLimited, support, Surroundings{Subscription: active, Health: &Health{QueueReason: ReasonRateLimited}}, "- C H - S"},
 		{StateBlocked, ReasonEarlierDeliveryOpen, support, healthy, "- C H - S"},

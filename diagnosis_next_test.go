@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// dueByPolicy dates the next attempt as the policy does after the last one, which has just ended.
+// dueByPolicy sets the date that the policy gives after the last attempt, which has just ended.
 func dueByPolicy(d *DeliveryDetail) {
 	last := &d.Attempts[len(d.Attempts)-1]
 	last.At = diagnosedAt().Add(-time.Second)

@@ -64,8 +64,8 @@ func reasonsDeclared(t *testing.T) []string {
 	return reasons
 }
 
-// TestEveryFailureAndReasonIsExplained: each has a line that fits any delivery, and no line is
-// about what does not exist.
+// TestEveryFailureAndReasonIsExplained: each has a line that fits any delivery, and every line is
+// about an existing one.
 func TestEveryFailureAndReasonIsExplained(t *testing.T) {
 	t.Parallel()
 	reasons := reasonsDeclared(t)
@@ -92,8 +92,8 @@ func TestEveryFailureAndReasonIsExplained(t *testing.T) {
 	}
 }
 
-// TestEveryStateAndFailureIsDiagnosed: whatever the state, reason and failure, all is said, and no
-// fact is left out.
+// TestEveryStateAndFailureIsDiagnosed: for every state, reason and failure, all parts are filled
+// in, and no fact is missing.
 func TestEveryStateAndFailureIsDiagnosed(t *testing.T) {
 	t.Parallel()
 	outcomes := []Outcome{{StatusCode: 200}}
@@ -180,7 +180,8 @@ func TestWhyNamesTheFacts(t *testing.T) {
 	}
 }
 
-// TestReceiverIsQuotedApart: what the receiver said is in no other member, and only if it is text.
+// TestReceiverIsQuotedApart: the receiver's words are in no other member, and are only quoted if
+// they are text.
 func TestReceiverIsQuotedApart(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", 300)
@@ -216,7 +217,7 @@ func TestExplanationsAreDocumented(t *testing.T) {
 	}
 }
 
-// documented is the line of a table in Markdown.
+// documented returns the line of a table in Markdown.
 func (e Explanation) documented() string {
 	name := "`" + string(e.Failure) + e.Reason + "`"
 	if e.Status != 0 {

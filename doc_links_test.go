@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestDocumentLinks follows every relative link of every document to its file,
-// and to its heading where it names one.
+// TestDocumentLinks follows every relative link of every document to its file, and to its heading
+// if the link has one.
 func TestDocumentLinks(t *testing.T) {
 	t.Parallel()
 	links := regexp.MustCompile(`\]\(([^)\s]+)\)`)
@@ -34,7 +34,7 @@ func TestDocumentLinks(t *testing.T) {
 	}
 }
 
-// TestIndexLinksEveryDocument keeps a document from being written and not found: those of docs/ and deploy/
+// TestIndexLinksEveryDocument ensures that every document can be found: those of docs/ and deploy/
 // are in the index by reader, the others in the README.
 func TestIndexLinksEveryDocument(t *testing.T) {
 	t.Parallel()
@@ -54,7 +54,7 @@ func TestIndexLinksEveryDocument(t *testing.T) {
 	}
 }
 
-// documents are the Markdown files of the places where documents are written.
+// documents returns the Markdown files in the folders with documents.
 func documents(t *testing.T) []string {
 	t.Helper()
 	var found []string
@@ -80,14 +80,14 @@ func readDocument(t *testing.T, path string) string {
 	return string(text)
 }
 
-// prose is a document without its code: what looks like a link in there is none.
+// prose returns a document without its code, because text that looks like a link there is none.
 func prose(text string) string {
 	text = regexp.MustCompile("(?s)```.*?```").ReplaceAllString(text, "")
 	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(text, "")
 }
 
-// hasHeading reports whether a document has the heading of an anchor, by the rule
-// of GitHub: lower case, without punctuation, with a dash for each blank.
+// hasHeading reports whether a document has the heading of an anchor, by the rule of GitHub: lower
+// case, without punctuation, with a dash for each space.
 func hasHeading(text, anchor string) bool {
 	punctuation := regexp.MustCompile(`[^\p{L}\p{N}_\- ]`)
 	for _, heading := range regexp.MustCompile(`(?m)^#+ +(.*)$`).FindAllStringSubmatch(text, -1) {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestEventTypeIsKept: a type without schema and sample has none either when it was
-// stored: null would be one.
+// TestEventTypeIsKept: a type without schema and sample has none after it was stored either; null
+// would be one.
 func TestEventTypeIsKept(t *testing.T) {
 	t.Parallel()
 	text, err := json.Marshal(EventType{Name: "order.paid", Platform: "acme"})

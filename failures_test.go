@@ -12,7 +12,7 @@ import (
 // failureLine is a line of the table in docs/failures.md.
 type failureLine struct {
 	failure Failure
-	status  int    // 0: of no certain one
+	status  int    // 0: any status
 	where   string // what the line is limited to; empty: nothing
 	repairs [3]string
 	policy  string
@@ -57,10 +57,10 @@ func failureLines(t *testing.T) []failureLine {
 	return lines
 }
 
-// permanent is what the line says of an outcome.
+// permanent returns what the line says of an outcome.
 func (l *failureLine) permanent() bool { return l.policy == "permanent" }
 
-// TestFailuresAreDocumented: every failure has its line, and none that does not exist.
+// TestFailuresAreDocumented: every failure has a line, and every line has a failure.
 func TestFailuresAreDocumented(t *testing.T) {
 	t.Parallel()
 	documented := map[Failure]int{}
@@ -76,8 +76,8 @@ func TestFailuresAreDocumented(t *testing.T) {
 	}
 }
 
-// TestPermanentMeansThatNothingCanRepairIt: a line is permanent where time, receiver and
-// customer are all of no use, and nowhere else.
+// TestPermanentMeansThatNothingCanRepairIt: a line is permanent exactly if neither time nor the
+// receiver nor the customer can help.
 func TestPermanentMeansThatNothingCanRepairIt(t *testing.T) {
 	t.Parallel()
 	for _, l := range failureLines(t) {
@@ -95,8 +95,8 @@ func TestPermanentMeansThatNothingCanRepairIt(t *testing.T) {
 	}
 }
 
-// TestPolicyIsAsDocumented: each line is what Next does, and each status has the line that
-// names it, or else the line of its failure.
+// TestPolicyIsAsDocumented: Next does what each line says, and each status has the line that names
+// it, or otherwise the line of its failure.
 func TestPolicyIsAsDocumented(t *testing.T) {
 	t.Parallel()
 	policy := policies()["defaults"]

@@ -16,12 +16,14 @@ func thresholds(change func(*Breaker)) Breaker {
 // never is a threshold that no case reaches.
 const never = 1000
 
-// byRow is a breaker that opens by failures in a row alone, and byShare one by the share alone.
+// byRow is a breaker that opens only by failures in a row, and byShare one that opens only by the
+// share.
 func byRow() Breaker { return thresholds(func(b *Breaker) { b.MinimumAttempts = never }) }
 
 func byShare() Breaker { return thresholds(func(b *Breaker) { b.FailuresInARow = never }) }
 
-// TestBreakerOpens: f is a failure of the endpoint, w an answer, and u an attempt that shows nothing.
+// TestBreakerOpens: f is a failure of the endpoint, w a response, and u an attempt that shows
+// nothing.
 func TestBreakerOpens(t *testing.T) {
 	t.Parallel()
 	off := thresholds(func(b *Breaker) { b.Mode = BreakerOff })
@@ -30,7 +32,7 @@ func TestBreakerOpens(t *testing.T) {
 		breaker  Breaker
 		attempts string
 		apart    time.Duration
-		opensBy  string // the reason begins so; empty: it stays closed
+		opensBy  string // how the reason begins; empty: it stays closed
 	}{
 		"nine in a row":                     {byRow(), "fffffffff", 0, ""},
 		"ten in a row":                      {byRow(), "ffffffffff", 0, "10 attempts in a row"},
@@ -75,7 +77,7 @@ func verdictOf(kind rune) EndpointVerdict {
 	return map[rune]EndpointVerdict{'f': EndpointFails, 'w': EndpointWorks, 'u': EndpointUnknown}[kind]
 }
 
-// TestWindow: what is counted is never older than the window, and everything of its last half is.
+// TestWindow: the counts are never older than the window, and contain everything of its last half.
 func TestWindow(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -107,7 +109,8 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestAnsweredBeforeCounts: what a process has counted in memory comes before the failure.
+// TestAnsweredBeforeCounts: the attempts that a process has counted in memory come before the
+// failure.
 func TestAnsweredBeforeCounts(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -119,8 +122,8 @@ func TestAnsweredBeforeCounts(t *testing.T) {
 	}
 }
 
-// TestProbes: what each attempt does to a breaker that has been open for a minute and had a probe
-// after 30 s.
+// TestProbes: the effect of each attempt on a breaker that has been open for a minute and had a
+// probe after 30 s.
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -215,7 +218,7 @@ func TestDisableAfter(t *testing.T) {
 	}
 }
 
-// TestDeferral: for how long an answer holds all deliveries.
+// TestDeferral: how long a response holds all deliveries.
 func TestDeferral(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -243,8 +246,8 @@ func TestDeferral(t *testing.T) {
 	}
 }
 
-// TestDeferred: of many answers that come together only the first is news, and none brings a date
-// forward. The breaker plays no part.
+// TestDeferred: of many responses that come together only the first changes anything, and none
+// brings a date forward. The breaker has no effect.
 func TestDeferred(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)

@@ -47,7 +47,7 @@ func TestIsID(t *testing.T) {
 			t.Errorf("%q is taken for an id", bad)
 		}
 	}
-	// An event may bear the platform's own id, which is not taken for ours.
+	// An event may have the platform's own id, which is not mistaken for ours.
 	event := Event{ID: "order-4711:a@b", Tenant: "acme", Type: "a", Data: []byte("1")}
 	if err := event.Validate(10); err != nil || IsID(EventPrefix, event.ID) {
 		t.Errorf("the platform's id: %v", err)

@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// Who may import whom of this module, by folder; "" is the root package. A row is for the
-// folder and those below it that have no row of their own. A folder may always import those
-// below it, and cmd may import everything.
+// The allowed imports within this module, by folder; "" is the root package. A row applies to the
+// folder and to those below it without a row of their own. A folder may always import those below
+// it, and cmd may import everything.
 var allowed = map[string][]string{
 	"":                    {},
 	"filter":              {""},
@@ -47,7 +47,7 @@ var (
 	usesPostgres = []string{"cmd/switchboard-dev/", "store/postgres/"}
 )
 
-// forTests is imported by tests only.
+// forTests has packages that only tests may import.
 var forTests = []string{module + "/webhook/dnstest", module + "/store/postgres/pgtest"}
 
 func TestLayout(t *testing.T) {
@@ -82,8 +82,8 @@ func TestLayout(t *testing.T) {
 	})
 }
 
-// TestServerIsCompiledForOneProgram: the others are built in a fraction of the time, because
-// nothing that they import, directly or not, imports the Temporal server.
+// TestServerIsCompiledForOneProgram: the other programs are built in a fraction of the time,
+// because nothing that they import, directly or not, imports the Temporal server.
 func TestServerIsCompiledForOneProgram(t *testing.T) {
 	t.Parallel()
 	imports := map[string][]string{} // by folder
@@ -112,12 +112,12 @@ func TestServerIsCompiledForOneProgram(t *testing.T) {
 	}
 }
 
-// isServer reports whether a package is of the Temporal server or its web UI.
+// isServer reports whether a package belongs to the Temporal server or its web UI.
 func isServer(imported string) bool {
 	return strings.HasPrefix(imported, "go.temporal.io/server") || strings.HasPrefix(imported, "github.com/temporalio/")
 }
 
-// rowOf names the row of allowed that is for the folder: its own, or that of one above it.
+// rowOf returns the row of allowed for the folder: its own, or that of a folder above it.
 func rowOf(folder string) string {
 	if folder == "." {
 		return ""
@@ -130,7 +130,7 @@ func rowOf(folder string) string {
 	}
 }
 
-// isIn reports whether a folder is that one, or below it.
+// isIn reports whether a folder is above, or below it.
 func isIn(folder, above string) bool {
 	return folder == above || above != "" && strings.HasPrefix(folder, above+"/")
 }
@@ -147,7 +147,7 @@ func eachImport(t *testing.T, f func(file, imported string)) {
 			return fs.SkipDir
 		}
 		if entry.IsDir() && path != "." {
-			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil { // a module of its own, of which nothing is imported
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil { // a module of its own, which nothing imports
 				return fs.SkipDir
 			}
 		}

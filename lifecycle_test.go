@@ -102,7 +102,7 @@ func recordOf(state State, generation int) func(*Delivery) error {
 	}
 }
 
-// inState is a delivery of the second generation in that state, as the schema lets it be.
+// inState is a delivery of the second generation in that state, as the schema allows it.
 func inState(state State) Delivery {
 	d := Delivery{ID: "dlv_1", State: state, Generation: 2, AttemptsMade: 3, PriorAttempts: 1, TemporalRunID: "run", CreatedAt: walkNow.Add(-time.Hour)}
 	switch {
@@ -290,7 +290,7 @@ func exportedTransitions(t *testing.T) []string {
 	return names
 }
 
-// TestAnotherGeneration: what was decided for a generation says nothing of the next.
+// TestAnotherGeneration: the decisions for a generation have no effect on the next.
 func TestAnotherGeneration(t *testing.T) {
 	t.Parallel()
 	for name, apply := range map[string]func(*Delivery){
@@ -310,7 +310,7 @@ func TestAnotherGeneration(t *testing.T) {
 	}
 }
 
-// TestCounts: an operator's retry and a release give the policy's attempts anew, and the
+// TestCounts: an operator's retry and a release give all attempts of the policy again, and the
 // reconciler's next generation does not.
 func TestCounts(t *testing.T) {
 	t.Parallel()
@@ -370,8 +370,8 @@ func TestRecordDates(t *testing.T) {
 	}
 }
 
-// TestStatesAreWrittenInTwoStatements: the one that saves what a method of the lifecycle changed, and
-// the fast one, which is compared with it.
+// TestStatesAreWrittenInTwoStatements: one saves what a method of the lifecycle changed, and the
+// fast one is compared with it.
 func TestStatesAreWrittenInTwoStatements(t *testing.T) {
 	t.Parallel()
 	writes := regexp.MustCompile(`(?s)UPDATE deliveries( d)?\s+SET [^;` + "`" + `"]*\bstate = `)

@@ -73,7 +73,7 @@ func TestNextForEveryFailure(t *testing.T) {
 	policy := policies()["defaults"]
 	for _, failure := range Failures() {
 		got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure})
-		// A delivery that was aborted and is not cancelled was retried: it is due at once.
+		// A delivery that was aborted but is not cancelled was retried: it is due at once.
 		if waits := failure != FailureAborted; got.State != StateRetrying || (got.Wait > 0) != waits || got.Reason == "" {
 			t.Errorf("%s: %+v; want retrying", failure, got)
 		}
@@ -87,7 +87,7 @@ func TestNextForEveryFailure(t *testing.T) {
 	}
 }
 
-// A crash of ours must not be the end of a delivery, and one that happens each time must.
+// A single crash of ours must not end a delivery, and one that happens each time must.
 func TestLostOutcomesDoNotEndADelivery(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -136,7 +136,7 @@ func TestJitter(t *testing.T) {
 		seen[got] = true
 		sum += got
 	}
-	// Deliveries that differ in their last letter only must still be spread.
+	// Deliveries that differ only in their last letter must still be spread.
 	if len(seen) < deliveries*95/100 {
 		t.Errorf("%d deliveries have %d different waits", deliveries, len(seen))
 	}
@@ -156,7 +156,7 @@ func TestWaitFollowsThePolicy(t *testing.T) {
 				if got <= 0 || float64(got) < interval*(1-jitter)-1 || float64(got) > interval*(1+jitter)+1 {
 					t.Errorf("%s, attempt %d: waits %s; want %s ± 10 %%", name, attempt, got, time.Duration(interval))
 				}
-				// It grows, save for the jitter, until the maximum.
+				// It grows until the maximum, apart from the jitter.
 				if float64(got) < float64(before)*(1-jitter)/(1+jitter)-1 {
 					t.Errorf("%s, attempt %d: waits %s after %s", name, attempt, got, before)
 				}
@@ -166,7 +166,7 @@ func TestWaitFollowsThePolicy(t *testing.T) {
 	}
 }
 
-// TestSchedule: what the subscription's answer shows is what is done, save for the jitter.
+// TestSchedule: the schedule in the subscription's answer is what happens, apart from the jitter.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	for name, policy := range policies() {
@@ -206,7 +206,7 @@ func TestDefaultSchedule(t *testing.T) {
 	if got, want := policy.Span(), Duration(120*time.Hour+33*time.Minute+20*time.Second); got != want {
 		t.Errorf("spans %s; want %s, five days", got, want)
 	}
-	// Under full load the first waits are longer and none is longer than the longest.
+	// Under full load the first waits are longer, and none exceeds the longest.
 	for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
 		got := Next(policy, Limits{IntervalFactor: maxIntervalFactor}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
 		if longest := float64(4*time.Hour) * (1 + jitter); float64(got) > longest {
@@ -222,7 +222,7 @@ func TestRetryAfterLengthensTheWait(t *testing.T) {
 		-time.Hour:              {9 * time.Second, 11 * time.Second},
 		0:                       {9 * time.Second, 11 * time.Second},
 		time.Second:             {9 * time.Second, 11 * time.Second},       // shorter than the policy's
-		10 * time.Second:        {10 * time.Second, 11 * time.Second},      // never undercut
+		10 * time.Second:        {10 * time.Second, 11 * time.Second},      // never earlier
 		time.Minute:             {time.Minute, 66 * time.Second},           // honoured
 		48 * time.Hour:          {time.Hour, 66 * time.Minute},             // bounded
 		math.MaxInt64:           {time.Hour, 66 * time.Minute},             // and does not overflow
@@ -237,7 +237,7 @@ func TestRetryAfterLengthensTheWait(t *testing.T) {
 			}
 		}
 	}
-	// A final decision stays final, whatever the receiver asks.
+	// A final decision stays final, whatever the receiver asks for.
 	if got := Next(policy, Limits{}, "dlv_a", 10, Outcome{StatusCode: 503, Failure: FailureHTTP5xx, RetryAfter: time.Minute}); got.State != StateFailed || got.Wait != 0 {
 		t.Errorf("after the last attempt: %+v", got)
 	}

@@ -19,10 +19,10 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// shippedProgram is what a release contains, for each of its platforms.
+// shippedProgram is the program of a release, for each of its platforms.
 const shippedProgram = "./cmd/switchboard"
 
-// platforms are those of a release, as its script names them.
+// platforms returns the platforms of a release, as in its script.
 func platforms(t *testing.T) []string {
 	t.Helper()
 	found := regexp.MustCompile(`\{PLATFORMS:-([^}]+)\}`).FindStringSubmatch(readDocument(t, "deploy/release.sh"))
@@ -32,8 +32,8 @@ func platforms(t *testing.T) []string {
 	return strings.Fields(found[1])
 }
 
-// allowedLicences are those that the parts of a shipped binary may have: permissive ones, and
-// the MPL, which asks for the source of the files that it covers and for nothing else.
+// allowedLicences are the licences that parts of a shipped binary may have: permissive ones, and
+// the MPL, which asks only for the source of the files that it covers.
 var allowedLicences = []string{"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0"}
 
 // shippedAssets are the works of others that the binary serves, with the files of their licences.
@@ -43,8 +43,8 @@ var shippedAssets = map[string][]string{
 	"swagger-ui-dist": {"api/rest/docs/LICENSE", "api/rest/docs/NOTICE", "api/rest/docs/swagger-ui-bundle.js.LICENSE.txt"},
 }
 
-// unlicensed are modules that state no licence, in the version that a person has looked at, with what
-// was found.
+// unlicensed are modules that state no licence, in the version that a person has checked, with the
+// finding.
 var unlicensed = map[string]struct{ version, found string }{
 	"github.com/nexus-rpc/nexus-proto-annotations": {"v0.1.0", `the only version on 2026-11-29. go.temporal.io/api imports it: code generated from one
     file of options of protocol buffers, which its buf.yaml calls
@@ -52,8 +52,8 @@ var unlicensed = map[string]struct{ version, found string }{
     go.temporal.io/api/nexusannotations, under the MIT licence of Temporal Technologies Inc.`},
 }
 
-// TestNotice: NOTICE has the licences of all that the shipped binaries contain, and each is one
-// that is allowed. `make notice` writes it.
+// TestNotice: NOTICE has the licences of everything in the shipped binaries, and each is allowed.
+// `make notice` writes it.
 func TestNotice(t *testing.T) {
 	t.Parallel()
 	works := shippedModules(t)
@@ -115,7 +115,7 @@ func noticeOf(t *testing.T, works map[string][]string) string {
 		without.String() + texts.String()
 }
 
-// licencesIn are the licences that a text states. One that is not allowed is an error.
+// licencesIn returns the licences that a text states. One that is not allowed is an error.
 func licencesIn(text string) (ids []string, err error) {
 	for _, match := range licensecheck.Scan([]byte(text)).Match {
 		if !slices.Contains(allowedLicences, match.ID) {
@@ -126,7 +126,7 @@ func licencesIn(text string) (ids []string, err error) {
 	return ids, nil
 }
 
-// TestLicences: what is not allowed is noticed.
+// TestLicences: a licence that is not allowed is detected.
 func TestLicences(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, says string }{
@@ -141,8 +141,8 @@ func TestLicences(t *testing.T) {
 	}
 }
 
-// shippedModules are the modules that are linked into a binary, and the Go runtime, each with the
-// files of its licence: those beside the packages that are linked, and above them in the module.
+// shippedModules returns the modules that are linked into a binary, and the Go runtime, each with
+// the files of its licence: those beside the linked packages, and above them in the module.
 func shippedModules(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -170,7 +170,7 @@ func shippedModules(t *testing.T) map[string][]string {
 	return found
 }
 
-// listedPackage is what the go command says of a package.
+// listedPackage is the go command's description of a package.
 type listedPackage struct {
 	Dir, Root string
 	Standard  bool
@@ -202,10 +202,10 @@ func listPackages(t *testing.T, system, machine string) []listedPackage {
 	}
 }
 
-// licenceFile matches the names that licences and notices have.
+// licenceFile matches the names of files with licences and notices.
 var licenceFile = regexp.MustCompile(`(?i)^(licen[sc]e|copying|notice|copyright)([-._].*)?$`)
 
-// licenceFiles are the files of licences in a folder, and in those above it up to a root.
+// licenceFiles returns the files of licences in a folder, and in those above it up to a root.
 func licenceFiles(t *testing.T, dir, root string) []string {
 	t.Helper()
 	var files []string

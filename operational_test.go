@@ -76,7 +76,7 @@ func TestOperationalEvents(t *testing.T) {
 	}
 }
 
-// TestCheckPosted: what Switchboard itself makes, nobody else posts.
+// TestCheckPosted: nobody else may post Switchboard's own events.
 func TestCheckPosted(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -102,8 +102,7 @@ func TestCheckPosted(t *testing.T) {
 	}
 }
 
-// TestOperatorTenant: the operators' tenant is for subscriptions alone, and seen by those who
-// operate.
+// TestOperatorTenant: the operators' tenant is only for subscriptions, and only operators see it.
 func TestOperatorTenant(t *testing.T) {
 	t.Parallel()
 	if err := validateOwner(OperatorTenant); err != nil {

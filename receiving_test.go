@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// answers are the lines of the table of docs/receiving.md, each with the outcomes that it is about.
+// answers returns the lines of the table of docs/receiving.md, each with its outcomes.
 func answers() []struct {
 	words    string
 	outcomes []Outcome
@@ -65,7 +65,7 @@ func answers() []struct {
 	}
 }
 
-// answered are the cells of a line: what follows for the delivery, for the other ones of the
+// answered returns the cells of a line: what follows for the delivery, for the other ones of the
 // subscription, and whether the breaker counts it as a failure of the endpoint.
 func answered(outcomes []Outcome) (cells [3]string, same bool) {
 	policy := policies()["defaults"]
@@ -101,8 +101,8 @@ func answered(outcomes []Outcome) (cells [3]string, same bool) {
 	return cells, len(outcomes) > 0
 }
 
-// TestAnswersAreAsDocumented: the receivers' guide says of each answer what the code does. UPDATE_DOCS=1
-// writes the table.
+// TestAnswersAreAsDocumented: the receivers' guide says of each response what the code does.
+// UPDATE_DOCS=1 writes the table.
 func TestAnswersAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	const document, head = "docs/receiving.md", "| you answer | the delivery | the subscription's others | a failure of the endpoint |\n|---|---|---|---|\n"

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// params is a request with params, written in that content type.
+// params is a request with params in that content type.
 func params(method, contentType, document string) Request {
 	return Request{Method: method, URL: "https://api.example.com/users", Body: BodyParams, Params: json.RawMessage(document), ContentType: contentType}
 }

@@ -9,13 +9,13 @@ import (
 
 const testDay = 24 * time.Hour
 
-// partitionsOf makes a week of partitions a day wide, those before and the tail.
+// partitionsOf makes a week of partitions that are a day wide, those before and the tail.
 func partitionsOf(t *testing.T, text string) []Partition {
 	t.Helper()
 	var partitions []Partition
 	begin := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC) // a Monday
 	for field := range strings.FieldsSeq(text) {
-		// As "3-10:pruned": from day 3 to day 10. The first has no beginning, the last no end.
+		// Such as "3-10:pruned": from day 3 to day 10. The first has no beginning, the last no end.
 		var lo, hi int
 		var stage PartitionStage
 		bounds, name, _ := strings.Cut(field, ":")

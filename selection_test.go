@@ -13,7 +13,7 @@ func TestCheckSelection(t *testing.T) {
 		name   string
 		action ActionKind
 		filter Selection
-		field  string // that is refused; empty: none
+		field  string // the refused field; empty: none
 	}{
 		{"a tenant", ActionRetry, Selection{Tenant: "acme"}, ""},
 		{"an unknown action", "resend", Selection{Tenant: "acme"}, "action"},

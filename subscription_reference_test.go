@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// TestSubscriptionReference: the table of docs/subscriptions.md is that of the declaration.
+// TestSubscriptionReference: the table of docs/subscriptions.md is the one from the declaration.
 // UPDATE_DOCS=1 writes it.
 func TestSubscriptionReference(t *testing.T) {
 	t.Parallel()
@@ -38,7 +38,7 @@ func TestSubscriptionReference(t *testing.T) {
 	}
 }
 
-// referenceRows are the rows of the fields of a type that callers may give.
+// referenceRows returns the rows of the fields of a type that callers may give.
 func referenceRows(path string, of reflect.Type) []string {
 	var rows []string
 	for i := range of.NumField() {

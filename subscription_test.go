@@ -23,7 +23,7 @@ func subscription() Subscription {
 	return s
 }
 
-// field returns the field that an error refuses as invalid, empty for nil.
+// field returns the field that an error refuses as invalid; empty for nil.
 func field(t *testing.T, err error) string {
 	t.Helper()
 	if err == nil {
@@ -93,8 +93,8 @@ func TestEveryDefaultIsRead(t *testing.T) {
 	}
 }
 
-// TestDocument: what was given and nothing else, with secrets masked, and it is read as it
-// was written.
+// TestDocument: it has what was given and nothing else, with secrets masked, and is read as it was
+// written.
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	s := Subscription{ID: "sub_1", Tenant: "acme", Name: "n", Events: []string{"*"}, Request: Request{URL: "https://a.test/"}, State: SubscriptionActive, Version: 3}
@@ -156,8 +156,7 @@ func TestSubscriptionValidate(t *testing.T) {
 	}
 }
 
-// badSubscriptions returns, by the field at fault, changes that make a
-// subscription invalid.
+// badSubscriptions returns, by the wrong field, changes that make a subscription invalid.
 func badSubscriptions() map[string][]func(*Subscription) {
 	bad := map[string][]func(*Subscription){}
 	add := func(field string, changes ...func(*Subscription)) { bad[field] = append(bad[field], changes...) }

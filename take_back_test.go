@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestTakeBackLeaves what is not the operation's any more, also to its attempt.
+// TestTakeBackLeaves: it does not change a delivery that is no longer the operation's, nor does the
+// delivery's attempt.
 func TestTakeBackLeaves(t *testing.T) {
 	t.Parallel()
 	failed, waiting := inState(StateFailed), inState(StateHeld)
@@ -30,7 +31,7 @@ func TestTakeBackLeaves(t *testing.T) {
 	}
 }
 
-// TestTakeBackOfWhatIsInHand is its attempt's.
+// TestTakeBackOfWhatIsInHand: the delivery's own attempt takes it back.
 func TestTakeBackOfWhatIsInHand(t *testing.T) {
 	t.Parallel()
 	failed := inState(StateFailed)
@@ -56,8 +57,8 @@ func TestTakeBackOfWhatIsInHand(t *testing.T) {
 	}
 }
 
-// TestTakeBackToAWaitWithoutItsWorkflow: what has waited for its next attempt waits for it again, in the
-// generation that can have a workflow.
+// TestTakeBackToAWaitWithoutItsWorkflow: a delivery that waited for its next attempt waits for it
+// again, in the generation that can have a workflow.
 func TestTakeBackToAWaitWithoutItsWorkflow(t *testing.T) {
 	t.Parallel()
 	retrying := inState(StateRetrying)

@@ -57,7 +57,7 @@ func TestParseTime(t *testing.T) {
 		"2016-12-30T23:59:60Z":           errLeap,
 		"2016-12-31T23:59:60+01:00":      errLeap,
 	} {
-		if at, err := ParseTime(text); err != want { //nolint:errorlint // the very one
+		if at, err := ParseTime(text); err != want { //nolint:errorlint // exactly this error
 			t.Errorf("%s: %s, %v; want %v", text, at, err, want)
 		}
 	}

@@ -7,7 +7,7 @@ func TestVerificationValidate(t *testing.T) {
 	tests := []struct {
 		verify Verification
 		url    string
-		want   string // the field at fault; empty: valid
+		want   string // the wrong field; empty: valid
 	}{
 		{"", "https://a.test/{{id}}", ""},
 		{VerificationNone, "https://a.test/{{id}}", ""},

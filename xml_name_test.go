@@ -90,7 +90,7 @@ func TestEscapeXMLName(t *testing.T) {
 		"a_X0020_b":      "a_x005F_X0020_b",
 		"a_x0001F600_":   "a_x005F_x0001F600_",
 		"a_x0020":        "a_x0020",
-		"a_x0020 b":      "a_x005F_x0020_x0020_b", // else it would read as an escape and "x0020_b"
+		"a_x0020 b":      "a_x005F_x0020_x0020_b", // otherwise it would read as an escape and "x0020_b"
 		"a_x002":         "a_x002",
 		"a_x002_":        "a_x002_",
 		"Order_Details":  "Order_Details",
@@ -118,8 +118,8 @@ func unescape(name string) string {
 	})
 }
 
-// FuzzEscapeXMLName: every text becomes a name that parsers take, from which it can be
-// read again: so that no two become one.
+// FuzzEscapeXMLName: every text becomes a name that parsers accept, and can be read back from it,
+// so no two texts become one name.
 func FuzzEscapeXMLName(f *testing.F) {
 	for _, name := range []string{"", "a", "first name", "_x0020_", "_x_", "xmlns", "ชื่อ", "a:b", "1", "😀", "_x0041", "__x0041 ", "_x0041_x0042_", "_x0001F60 _", "a·b", "é\u00a0", "\u0301"} {
 		f.Add(name)

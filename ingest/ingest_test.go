@@ -46,7 +46,7 @@ func (s *fakeStore) AcceptFor(ctx context.Context, caller switchboard.Caller, _ 
 	return accepted[0], nil
 }
 
-// fakeDispatcher lists what was started.
+// fakeDispatcher lists the started deliveries.
 type fakeDispatcher []string
 
 func (d *fakeDispatcher) Start(_ context.Context, deliveries []switchboard.Delivery) {
@@ -55,7 +55,7 @@ func (d *fakeDispatcher) Start(_ context.Context, deliveries []switchboard.Deliv
 	}
 }
 
-// fakeSchemas asks for data that are an object; a long text is too costly to check.
+// fakeSchemas requires data that are an object. A long text is too costly to check.
 type fakeSchemas struct{}
 
 func (fakeSchemas) Validate(_ context.Context, _ string, data []byte) error {
@@ -138,8 +138,8 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// TestAcceptFails: if the store fails, or the caller has gone before the events
-// were checked, nothing is dispatched and no event counts as refused.
+// TestAcceptFails: if the store fails, or the caller has left before the events were checked,
+// nothing is dispatched and no event counts as refused.
 func TestAcceptFails(t *testing.T) {
 	t.Parallel()
 	i, store, dispatcher := newIngester(t, ValidationWarn)

@@ -90,7 +90,7 @@ func TestAcceptSameIDAgain(t *testing.T) {
 	b.subscribe("acme", "*")
 	first := b.accept(event("acme", "evt-1"))
 	b.advance(time.Hour)
-	b.subscribe("acme", "*") // a later subscriber gets nothing of a duplicate
+	b.subscribe("acme", "*") // a later subscriber does not get a duplicate
 
 	again := event("acme", "evt-1")
 	again.OccurredAt = begin().Add(time.Minute)
@@ -117,7 +117,7 @@ func TestAcceptSameIDConcurrently(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.subscribe("acme", "*")
-	other := b.open(ring) // another process: its batches are others
+	other := b.open(ring) // another process with its own batches
 	const callers = 200
 	results := make([]switchboard.Acceptance, callers)
 	var group sync.WaitGroup
@@ -151,7 +151,7 @@ func TestAcceptSameIDConcurrently(t *testing.T) {
 	equal(t, "events, deliveries", []int{events, deliveries}, []int{1, 1})
 }
 
-// failOnce lets the next update of who waits for an answer fail.
+// failOnce makes the next update of who waits for an answer fail.
 func (b *bundle) failOnce(code string) {
 	b.t.Helper()
 	_, err := b.sql.Exec(`
@@ -164,8 +164,8 @@ CREATE TRIGGER fails BEFORE UPDATE OF response_awaited ON deliveries FOR EACH RO
 	must(b.t, err)
 }
 
-// TestAcceptThatFailsHalfWay: what was stored before the failure is no repeat of itself
-// when the rest is tried again.
+// TestAcceptThatFailsHalfWay: events that were stored before the failure are no repeats of
+// themselves when the rest is tried again.
 func TestAcceptThatFailsHalfWay(t *testing.T) {
 	t.Parallel()
 	for name, code := range map[string]string{"with the others": "deadlock_detected", "alone": "raise_exception"} {
@@ -180,8 +180,8 @@ func TestAcceptThatFailsHalfWay(t *testing.T) {
 		eventually(t, name+": both are accepted", func() bool {
 			must(t, second(b.sql.Exec("ALTER SEQUENCE failures RESTART")))
 			must(t, second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})))
-			// These two come so soon after that one that they share a batch. On a slow machine each may have
-			// one of its own, and the failure is the answer to the repeat.
+			// These two come so soon after the first that they share a batch. On a slow machine
+			// each may have its own batch, and the failure is the answer to the repeat.
 			var acceptErr, repeatErr error
 			var group sync.WaitGroup
 			group.Go(func() {
@@ -233,8 +233,7 @@ func second[T any](_ T, err error) error { return err }
 
 func third[A, B any](_ A, _ B, err error) error { return err }
 
-// TestAcceptAndDelete runs both at the same time: whichever comes first, no
-// delivery stays open.
+// TestAcceptAndDelete runs both at the same time: in either order no delivery stays open.
 func TestAcceptAndDelete(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -260,8 +259,7 @@ func TestAcceptAndDelete(t *testing.T) {
 	equal(t, "open deliveries of deleted subscriptions", open, 0)
 }
 
-// TestConcurrentMix lets everything that locks rows run against everything else,
-// on the same few rows.
+// TestConcurrentMix runs everything that locks rows against everything else, on the same few rows.
 func TestConcurrentMix(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -317,7 +315,7 @@ func TestConcurrentMix(t *testing.T) {
 	b.noDeadlocks()
 }
 
-// noDeadlocks checks that no transaction had to be given up for another.
+// noDeadlocks checks that Postgres ended no transaction in favour of another.
 func (b *bundle) noDeadlocks() {
 	b.t.Helper()
 	var deadlocks int

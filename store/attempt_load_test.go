@@ -17,7 +17,7 @@ func TestLoadSeesEveryChange(t *testing.T) {
 	b := setup(t)
 	b.subscribe("acme", "*")
 	d := b.accept(event("acme", "")).Deliveries[0]
-	other := b.open(ring) // another process, which keeps its own
+	other := b.open(ring) // another process, which has its own cache
 	before := work(t, other, d.ID)
 	equal(t, "read again", work(t, other, d.ID), before)
 
@@ -48,7 +48,7 @@ func work(t *testing.T, s *store.Store, id string) switchboard.LoadedDelivery {
 	return found
 }
 
-// secretsOf are the secrets that an attempt at that time signs with.
+// secretsOf returns the secrets that sign an attempt at that time.
 func secretsOf(w switchboard.LoadedDelivery, at time.Time) []switchboard.Secret {
 	var secrets []switchboard.Secret
 	for _, s := range signing.Valid(w.Subscription.Signature.Scheme, w.Subscription.Secrets, at) {
@@ -57,8 +57,8 @@ func secretsOf(w switchboard.LoadedDelivery, at time.Time) []switchboard.Secret 
 	return secrets
 }
 
-// TestLoadTogether: callers that share a query get what is theirs, and one whose delivery
-// cannot be had hurts nobody else.
+// TestLoadTogether: callers that share a query get their own results, and one whose delivery cannot
+// be loaded does not affect the others.
 func TestLoadTogether(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -93,7 +93,7 @@ func TestLoadTogether(t *testing.T) {
 	group.Wait()
 }
 
-// TestAuthenticateTogether: the same for those who ask whose key it is.
+// TestAuthenticateTogether: the same for callers that authenticate.
 func TestAuthenticateTogether(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// audited are the entries that the filter keeps, newest first.
+// audited returns the entries that the filter matches, newest first.
 func (b *bundle) audited(caller switchboard.Caller, f switchboard.AuditFilter) []switchboard.AuditEntry {
 	b.t.Helper()
 	page, err := b.Audit(b.t.Context(), caller, f, switchboard.PageRequest{})
@@ -17,7 +17,7 @@ func (b *bundle) audited(caller switchboard.Caller, f switchboard.AuditFilter) [
 	return page.Items
 }
 
-// verbs are what was done, oldest first.
+// verbs returns the verbs of the entries, oldest first.
 func verbs(entries []switchboard.AuditEntry) string {
 	var words []string
 	for _, e := range entries {
@@ -79,7 +79,7 @@ func TestAuditIsFiltered(t *testing.T) {
 	equal(t, "page by page", verbs(found), "create hold release create")
 }
 
-// TestAuditOfOthers: what somebody does in Temporal is audited, and of what Switchboard does by itself
+// TestAuditOfOthers: the audit has what people do in Temporal. Of Switchboard's own changes it has
 // only the disabling of a subscription.
 func TestAuditOfOthers(t *testing.T) {
 	t.Parallel()
@@ -106,8 +106,8 @@ func TestAuditOfOthers(t *testing.T) {
 	}
 }
 
-// TestAuditHoldsNoCredential: a subscription with the canary in each place for a credential is made,
-// changed, and gets another secret.
+// TestAuditHoldsNoCredential makes a subscription with the canary in each place for a credential,
+// changes it, and rotates its secret.
 func TestAuditHoldsNoCredential(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -135,7 +135,7 @@ func TestAuditHoldsNoCredential(t *testing.T) {
 	}
 }
 
-// TestPruneAudit: a row of the audit leaves after 400 days.
+// TestPruneAudit: a row of the audit is deleted after 400 days.
 func TestPruneAudit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -153,8 +153,8 @@ func TestPruneAudit(t *testing.T) {
 	}
 }
 
-// TestErasedTenantsKeepWhoDidWhat: of what was done to an erased tenant's the words go, and so do its
-// own people. Who of the operators did what stays.
+// TestErasedTenantsKeepWhoDidWhat: of the changes of an erased tenant's objects, the texts are
+// erased, and so are the tenant's own people. Which operator did what stays.
 func TestErasedTenantsKeepWhoDidWhat(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -191,7 +191,7 @@ func TestErasedTenantsKeepWhoDidWhat(t *testing.T) {
 	equal(t, "rows that hold the canary", b.canaries(), []string{})
 }
 
-// TestAuditOfVerification: the audit says who verified an address, and how it came out.
+// TestAuditOfVerification: the audit says who verified an address, and with which result.
 func TestAuditOfVerification(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -209,7 +209,8 @@ func TestAuditOfVerification(t *testing.T) {
 	equal(t, "a success", text(entries[0].Changed["state"]), `"unverified" "active"`)
 }
 
-// TestReadsAreNotedOnce: of 20 who open a payload at the same time under one name, one is noted.
+// TestReadsAreNotedOnce: if 20 people open a payload at the same time under one name, one entry is
+// stored.
 func TestReadsAreNotedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// BenchmarkHotPath is what a healthy delivery costs the store: accept, work,
-// record. -cpu sets how many callers there are per core, through parallelism.
+// BenchmarkHotPath measures what a healthy delivery costs the store: accept, work, record. -cpu
+// sets how many callers there are per core, through parallelism.
 func BenchmarkHotPath(b *testing.B) {
 	keyring, err := store.ParseKeyring(ring)
 	must(b, err)

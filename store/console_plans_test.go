@@ -7,9 +7,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// fillConsole stores what a console shows beside the deliveries of manyDays: 20,000 rows of the audit, 3,000
-// operations, of which op_1 has 20,000 items, and the counts of the attempts of 30 days,
-// some of them recent.
+// fillConsole stores what a console shows in addition to the deliveries of manyDays: 20,000 rows of
+// the audit, 3,000 operations, one of which, op_1, has 20,000 items, and the counts of the attempts
+// of 30 days, some of them recent.
 func (a *archive) fillConsole() {
 	now := a.clock()
 	a.exec(`INSERT INTO audit (id, at, actor, role, bound, person, verb, kind, object, tenant, reason, request_id, origin, address, changed)
@@ -30,8 +30,8 @@ FROM generate_series(1, 3000) AS g`, now)
 	a.exec("ANALYZE")
 }
 
-// TestConsoleReadsNoTable: what a console shows beside deliveries and events reads no table as a whole, and
-// sorts no more than 1,000 rows. Counts read what is in their time, and no more.
+// TestConsoleReadsNoTable: what a console shows in addition to deliveries and events reads no whole
+// table, and sorts at most 1,000 rows. Counts read only the rows of their time.
 func TestConsoleReadsNoTable(t *testing.T) {
 	t.Parallel()
 	a := manyDays(t)

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestDeliveryHasWhatExplainsIt: the subscription as it is now, deleted or not, its event without
-// data, and when its secret was made.
+// TestDeliveryHasWhatExplainsIt: the current subscription, deleted or not, its event without data,
+// and when its secret was made.
 func TestDeliveryHasWhatExplainsIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -61,7 +61,7 @@ func TestAlikeCountsTheSameFailureOfTheHost(t *testing.T) {
 	equal(t, "not tried", count(root(), untried.ID), (*switchboard.Alike)(nil))
 }
 
-// history is the delivery with its attempts and actions, without what explains it.
+// history returns the delivery with its attempts and actions, without its explanation.
 func history(d switchboard.DeliveryDetail) switchboard.DeliveryDetail {
 	return switchboard.DeliveryDetail{Delivery: d.Delivery, Attempts: d.Attempts, Actions: d.Actions, Health: d.Health}
 }

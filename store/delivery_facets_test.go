@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestFacets: the values of what a filter finds, the most frequent first, for 15 s the same.
+// TestFacets: the values of the filter's matches, the most frequent first, the same for 15 s.
 func TestFacets(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -45,7 +45,7 @@ func TestFacets(t *testing.T) {
 	equal(t, "after 16 s", facets(of("acme"), switchboard.DeliveryFilter{}, all...).Matches.Value, 5)
 }
 
-// TestCountOfAList: how many match, whatever page it is, counted up to a bound.
+// TestCountOfAList: the number of matches, independent of the page, counted up to a bound.
 func TestCountOfAList(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -55,7 +55,7 @@ func TestClaimDispatches(t *testing.T) {
 	equal(t, "final", claim(10), []string{})
 }
 
-// TestClaimsWhatIsToEnd: deliveries that are cancelled are dispatched, too.
+// TestClaimsWhatIsToEnd: cancelled deliveries are dispatched too.
 func TestClaimsWhatIsToEnd(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -93,8 +93,8 @@ func TestClaimsWhatIsToEnd(t *testing.T) {
 	equal(t, "delivered", b.read(ended.ID).DispatchAt, time.Time{})
 }
 
-// TestDeletionEndsOneAfterTheOther: nobody else's starts wait behind a deletion, and
-// where no workflow is open none is to end.
+// TestDeletionEndsOneAfterTheOther: the starts of others do not wait behind a deletion, and
+// deliveries without an open workflow are not dispatched.
 func TestDeletionEndsOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -150,8 +150,8 @@ func TestClaimDispatchesConcurrently(t *testing.T) {
 	equal(t, "claimed, distinct", []int{len(all), len(slices.Compact(all))}, []int{200, 200})
 }
 
-// TestDispatchesAreMarkedInOneOrder: whatever the order that they are given in, deliveries are
-// locked in one, and nobody waits in a circle.
+// TestStartsAreNotedInOneOrder: deliveries are always locked in the same order, whatever the order
+// of the call, so there are no deadlocks.
 func TestStartsAreNotedInOneOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -202,7 +202,7 @@ func TestOverdueAndStats(t *testing.T) {
 	equal(t, "started", overdue(switchboard.StuckAfter), []string{started.ID})
 	b.advance(time.Hour)
 	equal(t, "both, the longest first", overdue(switchboard.StuckAfter), idsOf([]switchboard.Delivery{started, retrying}))
-	// Both may have one date, and the second must still come after the first.
+	// Both may have the same date, and the second must still come after the first.
 	_, err := b.sql.Exec("UPDATE deliveries SET next_attempt_at = $1 WHERE id = ANY($2)", begin(), pq.Array([]string{started.ID, retrying.ID}))
 	must(t, err)
 	inOrder := slices.Sorted(slices.Values([]string{started.ID, retrying.ID}))
@@ -220,14 +220,14 @@ func TestOverdueAndStats(t *testing.T) {
 	must(t, err)
 	equal(t, "stats", stats, switchboard.Stats{
 		Open: map[switchboard.State]int{switchboard.StatePending: 2, switchboard.StateRetrying: 1, switchboard.StateHeld: 1, switchboard.StateBlocked: 0},
-		// The one whose start the relay owes counts as overdue too.
+		// The delivery that the relay has not started yet counts as overdue too.
 		Overdue: 3, Breakers: map[string]int{}, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()), Oldest: stats.Oldest,
 	})
 	equal(t, "due for the relay", b.read(pending.ID).DispatchAt, begin().Add(5*time.Second))
 }
 
-// TestStuckWhileTheRelayTries: a relay that claims a delivery and cannot start it does not
-// hide it, and does not leave it to the reconciler.
+// TestStuckWhileTheRelayTries: a relay that claims a delivery and cannot start it neither hides it
+// nor leaves it to the reconciler.
 func TestStuckWhileTheRelayTries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -253,8 +253,8 @@ func TestStuckWhileTheRelayTries(t *testing.T) {
 	equal(t, "the reconciler's", idsOf(overdue), []string{})
 }
 
-// TestBacklogIsWhatHasNoWorkflow: neither what its own process starts, nor what waits for
-// its date, nor what is started.
+// TestBacklogIsWhatHasNoWorkflow: it excludes deliveries that their own process starts, that wait
+// for their date, or that are started.
 func TestBacklogIsWhatHasNoWorkflow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -284,8 +284,8 @@ func TestBacklogIsWhatHasNoWorkflow(t *testing.T) {
 	}
 }
 
-// TestReasonOfWhatWaitsForUs: a date that has passed is our fault, and says so wherever
-// the delivery is shown.
+// TestReasonOfWhatWaitsForUs: a date that has passed is our fault, and the delivery says so
+// wherever it is shown.
 func TestReasonOfWhatWaitsForUs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -324,7 +324,7 @@ func TestReasonOfWhatWaitsForUs(t *testing.T) {
 	}
 }
 
-// heard collects what a listener calls.
+// heard collects the calls of a listener.
 type heard struct {
 	starts, cancels chan string
 	ended           chan struct{}
@@ -378,7 +378,7 @@ func TestListen(t *testing.T) {
 	must(t, b.DeleteSubscription(t.Context(), root(), deleted.SubscriptionID, ""))
 	equal(t, "deleted", next(t, "cancel by deletion", h.cancels), deleted.ID)
 
-	// A connection that was cut is made again, and start is called in case something was missed.
+	// A lost connection is made again, and start is called in case a notification was lost.
 	_, err = b.sql.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'")
 	must(t, err)
 	next(t, "start after reconnecting", h.starts)
@@ -387,7 +387,7 @@ func TestListen(t *testing.T) {
 	next(t, "end", h.ended)
 }
 
-// TestParkedInsteadOfDispatched: what may not be sent by the time that a relay would start it is
+// TestParkedInsteadOfDispatched: a delivery that may not be sent when a relay would start it is
 // parked, and needs no workflow for that.
 func TestParkedInsteadOfDispatched(t *testing.T) {
 	t.Parallel()
@@ -396,7 +396,7 @@ func TestParkedInsteadOfDispatched(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		meanwhile func(*bundle, *switchboard.Subscription)
-		earlier   bool // it was dispatched before, and is by a release now
+		earlier   bool // it was dispatched before, and now a release dispatches it
 		want      string
 	}{
 		"nothing":                      {func(*bundle, *switchboard.Subscription) {}, false, "pending claimed"},
@@ -432,7 +432,8 @@ func TestParkedInsteadOfDispatched(t *testing.T) {
 	}
 }
 
-// TestNewDeliveryOfAFailingEndpoint: before the breaker opens, what is accepted waits for some seconds.
+// TestNewDeliveryOfAFailingEndpoint: before the breaker opens, new deliveries wait for some
+// seconds.
 func TestNewDeliveryOfAFailingEndpoint(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// An attempt that was under way while its event was erased leaves nothing of what it sent.
+// An attempt that runs during the erasure of its event leaves nothing of its request.
 func TestEraseEventUnderAttempt(t *testing.T) {
 	t.Parallel()
 	for _, ended := range []bool{false, true} {
@@ -36,7 +36,7 @@ func TestEraseEventUnderAttempt(t *testing.T) {
 	}
 }
 
-// After the idempotency window an id may come again: each event of that id is erased.
+// After the idempotency window an id may come again: each event with that id is erased.
 func TestEraseEventsOfOneID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -72,8 +72,8 @@ func TestEraseEventsOfOneID(t *testing.T) {
 	}
 }
 
-// What a process that was slow, or whose clock is late, stores of a tenant while that is
-// erased goes too.
+// Rows of a tenant that a slow process, or one with a late clock, stores during the erasure are
+// erased too.
 func TestEraseTenantWhileItIsStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -82,7 +82,7 @@ func TestEraseTenantWhileItIsStored(t *testing.T) {
 	began := b.clock().Add(-time.Second)
 	e, err := b.EraseTenant(ctx, root(), "acme", "asked")
 	must(t, err)
-	late := func() { // what was under way at the cut
+	late := func() { // calls that run at the cut-off
 		_, err := b.sql.Exec(`INSERT INTO events (id, tenant, type, created_at, occurred_at, data) VALUES ($1, 'acme', 'other', $2, $2, $3)`,
 			switchboard.NewID("late-", time.Now()), began, canary)
 		must(t, err)
@@ -101,7 +101,7 @@ FROM events WHERE tenant = 'acme' AND type = 'other' ON CONFLICT DO NOTHING`)
 			t.Fatal("it has ended within the time in which such may come")
 		}
 		late()
-		b.accept(event("acme", "")) // for the subscription that was under way
+		b.accept(event("acme", "")) // for the subscription that was being made
 		claimed, err := b.ClaimDispatches(ctx, 1000, time.Minute)
 		must(t, err)
 		must(t, b.MarkDispatched(ctx, claimed))
@@ -116,8 +116,7 @@ FROM events WHERE tenant = 'acme' AND type = 'other' ON CONFLICT DO NOTHING`)
 	}
 }
 
-// An attempt that was lost has no URL: its payload is erased like that of others, by retention
-// and by an erasure.
+// A lost attempt has no URL. Retention and an erasure erase its payload like that of others.
 func TestErasePayloadWithoutURL(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -156,8 +155,8 @@ func TestErasePayloadWithoutURL(t *testing.T) {
 	}
 }
 
-// TestEraseEventWhileItIsResent: a copy of a delivery that is made while the event is being erased is
-// cancelled too, and what it was to send instead is erased.
+// TestEraseEventWhileItIsResent: a copy that is made of a delivery while the event is being erased
+// is cancelled too, and its overrides are erased.
 func TestEraseEventWhileItIsResent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -177,7 +176,7 @@ func TestEraseEventWhileItIsResent(t *testing.T) {
 		must(t, err)
 	})
 	b.awaitLockWaits(1)
-	both.Go(func() { _, _ = b.EraseStep(t.Context(), e.ID) }) // the workflow repeats one that fails
+	both.Go(func() { _, _ = b.EraseStep(t.Context(), e.ID) }) // the workflow repeats a failed step
 	b.awaitLockWaits(2)
 	must(t, held.Rollback())
 	both.Wait()

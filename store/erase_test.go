@@ -14,7 +14,7 @@ import (
 // canary is in everything that a test stores of one tenant.
 const canary = "canary7391"
 
-// canaries are the rows of any table that hold the canary, as text or in bytes.
+// canaries returns the rows of any table that have the canary, as text or in bytes.
 func (b *bundle) canaries() []string {
 	b.t.Helper()
 	found := []string{}
@@ -28,7 +28,7 @@ func (b *bundle) canaries() []string {
 	return found
 }
 
-// eraseAll does the steps of an erasure as the workflow does, while a relay dispatches.
+// eraseAll makes the steps of an erasure as the workflow does, while a relay dispatches.
 func (b *bundle) eraseAll(id string) {
 	b.t.Helper()
 	for range 100 {
@@ -45,8 +45,8 @@ func (b *bundle) eraseAll(id string) {
 	b.t.Fatal("the erasure does not end")
 }
 
-// withCanary makes a subscription, a key, events and deliveries of a tenant, in which the
-// canary is wherever a tenant's words can be.
+// withCanary makes a subscription, a key, events and deliveries of a tenant, with the canary in
+// every place for the tenant's texts.
 func (b *bundle) withCanary(tenant string) (open, ended switchboard.Delivery) {
 	b.t.Helper()
 	ctx := b.t.Context()
@@ -105,7 +105,7 @@ func TestEraseTenant(t *testing.T) {
 	must(t, err)
 	equal(t, "asked for again", again.ID, e.ID)
 	b.eraseAll(e.ID)
-	b.eraseAll(e.ID) // a step that is repeated when all is done
+	b.eraseAll(e.ID) // a step that is repeated after everything is done
 
 	equal(t, "rows that hold the canary after the erasure", b.canaries(), []string{})
 	done, err := b.Erasure(ctx, root(), e.ID)
@@ -180,7 +180,7 @@ func TestEraseEvent(t *testing.T) {
 	equal(t, "violations", b.verifyDatabase().Violations, []switchboard.Violation{})
 }
 
-// What is erased stays so, also where a partition was staged before.
+// Erased data stay erased, also if a partition was staged before.
 func TestErasureDropsAStage(t *testing.T) {
 	t.Parallel()
 	a := setupArchive(t, 4)
@@ -202,7 +202,7 @@ func TestErasureDropsAStage(t *testing.T) {
 	a.check(r)
 }
 
-// Nothing that retention is about to erase is started again.
+// A delivery that retention will erase is not started again.
 func TestRetryAfterRetention(t *testing.T) {
 	t.Parallel()
 	a := setupArchive(t, 0)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// releasedSchema is the version of the schema of the last release.
+// releasedSchema is the version of the schema in the last release.
 func releasedSchema(t *testing.T) int64 {
 	t.Helper()
 	text, err := os.ReadFile("../deploy/last_release")
@@ -25,7 +25,7 @@ func releasedSchema(t *testing.T) int64 {
 	return version
 }
 
-// parts of a schema on which a binary of that version may rely, without partitions.
+// parts are the parts of a schema on which a binary of that version may rely, without partitions.
 type parts struct {
 	tables  []string
 	columns map[string]column // by table.column
@@ -60,8 +60,8 @@ UNION ALL SELECT 'trigger ' || t.tgname || ' of ' || c.relname FROM pg_trigger t
 	return p
 }
 
-// contractions are what a binary that relies on the old parts does not find in the new ones, or is refused
-// there.
+// contractions are old parts that a binary relies on and that are missing in the new schema, or
+// refuse the binary.
 func contractions(before, now parts) []string {
 	var found []string
 	say := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
@@ -107,8 +107,9 @@ func contractions(before, now parts) []string {
 	return found
 }
 
-// TestSchemaOnlyExpands: the binary of the last release finds what it relies on in the present schema, and
-// may write what it writes. What is removed on purpose stands in its migration, as docs/upgrading.md says.
+// TestSchemaOnlyExpands: the binary of the last release finds what it relies on in the current
+// schema, and may write what it writes. A migration lists what it removes on purpose, as
+// docs/upgrading.md says.
 func TestSchemaOnlyExpands(t *testing.T) {
 	t.Parallel()
 	released := releasedSchema(t)
@@ -127,8 +128,8 @@ func TestSchemaOnlyExpands(t *testing.T) {
 	}
 }
 
-// removedOnPurpose are the lines "-- removed: …" of migrations after that version. Such a migration says
-// which binaries it is for.
+// removedOnPurpose returns the lines "-- removed: …" of migrations after that version. Such a
+// migration says which binaries it is for.
 func removedOnPurpose(t *testing.T, after int64) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob("migrations/*.sql")
@@ -152,8 +153,9 @@ func removedOnPurpose(t *testing.T, after int64) (names []string) {
 	return names
 }
 
-// TestIndexesCanBeBuiltAhead: a migration that makes an index of a table with partitions does nothing else, so that
-// the index can be built before it while deliveries go on, as docs/upgrading.md says.
+// TestIndexesCanBeBuiltAhead: a migration that makes an index of a table with partitions does
+// nothing else. So the index can be built before it while deliveries continue, as docs/upgrading.md
+// says.
 func TestIndexesCanBeBuiltAhead(t *testing.T) {
 	t.Parallel()
 	const last = 116 // where the rule begins
@@ -174,7 +176,8 @@ func TestIndexesCanBeBuiltAhead(t *testing.T) {
 	}
 }
 
-// TestContractionsAreSeen: what would stop the binary of the release before, and what would not.
+// TestContractionsAreSeen: changes that would stop the binary of the previous release, and changes
+// that would not.
 func TestContractionsAreSeen(t *testing.T) {
 	t.Parallel()
 	for statement, want := range map[string]string{

@@ -10,13 +10,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// RecordFast records with the one statement alone, and returns the deliveries that it has moved,
-// by the attempts' ids.
+// RecordFast records only with the one statement, and returns the deliveries that it has moved, by
+// the attempts' ids.
 func (s *Store) RecordFast(ctx context.Context, records []switchboard.Record) (map[string]switchboard.Delivery, error) {
 	return s.recordFast(ctx, records)
 }
 
-// RecordLocked records by the lifecycle alone.
+// RecordLocked records only by the lifecycle.
 func (s *Store) RecordLocked(ctx context.Context, records []switchboard.Record) error {
 	return s.tx(ctx, "record attempts", func(ctx context.Context, tx transaction) error {
 		_, err := s.recordRows(ctx, tx, records)
@@ -36,12 +36,12 @@ func (s *Store) MigrateTo(ctx context.Context, version int64) error {
 		return err
 	}
 	old := *s
-	old.hot = &preparedStatements{db: s.db} // the present statements do not fit that version
+	old.hot = &preparedStatements{db: s.db} // the current statements do not fit that version
 	_, err = old.MakePartitions(ctx, PartitionsAhead, 24*time.Hour)
 	return err
 }
 
-// SetSearchBudget says how long a list goes on searching.
+// SetSearchBudget sets how long a list goes on searching.
 func (s *Store) SetSearchBudget(budget time.Duration) { s.searchBudget = budget }
 
 // HotQueries are statements that find rows of partitioned tables, by name.
@@ -52,7 +52,8 @@ func HotQueries() map[string]string {
 	}
 }
 
-// OperationItemQueries are those of the steps of an operation that read its items, with their arguments.
+// OperationItemQueries are the queries of an operation's steps that read its items, with their
+// arguments.
 func OperationItemQueries(operation string) map[string]ListStatement {
 	return map[string]ListStatement{
 		"unsent": {Query: unsentQuery, Args: []any{operation, newestItems}},
@@ -60,7 +61,7 @@ func OperationItemQueries(operation string) map[string]ListStatement {
 	}
 }
 
-// HotPlans is how often each statement of the hot path ran with a plan, on a connection that is free.
+// HotPlans returns how often each statement of the hot path ran with a plan, on a free connection.
 func (s *Store) HotPlans(ctx context.Context) (map[string]int, error) {
 	var rows []struct {
 		Statement string
@@ -81,8 +82,8 @@ func (s *Store) HotPlans(ctx context.Context) (map[string]int, error) {
 	return plans, nil
 }
 
-// PeriodicPlans is how often each of the statements that run every few seconds was planned for its
-// arguments, and how often it ran with a plan that was made before, by what it reads.
+// PeriodicPlans returns, for each of the statements that run every few seconds, how often it was
+// planned for its arguments, and how often it ran with an earlier plan, by what it reads.
 func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
 	plans := map[string]Plans{}
 	for _, p := range []*preparedStatements{s.hot, s.counts} {
@@ -131,20 +132,20 @@ func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operati
 // WaitForKeyUses waits until the uses of keys are written.
 func WaitForKeyUses(s *Store) { s.uses.done.Wait() }
 
-// RollupQueries are those that read attempts, by name.
+// RollupQueries are the queries that read attempts, by name.
 func RollupQueries() map[string]string {
 	return map[string]string{"by the minute": minutesQuery(), "by subscription": bySubscriptionQuery("traffic_subscription", false), "recent": bySubscriptionQuery("traffic_recent", false)}
 }
 
-// ListStatement is a statement that a list runs, with what it sets before.
+// ListStatement is a statement of a list, with its settings.
 type ListStatement struct {
 	Settings, Query string
 	Args            []any
 }
 
-// DeliveryStatements are those of the first page of a list of deliveries, of its count and of its
-// facets. Of a list that is searched in slices it is the slice of the last hour; its count reads what
-// there is until its time is over.
+// DeliveryStatements are the statements of the first page of a list of deliveries, of its count and
+// of its facets. If a list is searched in slices, it is the slice of the last hour; its count reads
+// everything until its time is over.
 func (s *Store) DeliveryStatements(ctx context.Context, f switchboard.DeliveryFilter) (map[string]ListStatement, error) {
 	q, err := s.deliveriesQuery(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, f)
 	if err != nil {
@@ -159,17 +160,17 @@ func (s *Store) DeliveryStatements(ctx context.Context, f switchboard.DeliveryFi
 	return statements, nil
 }
 
-// EventStatement is that of the first page of a list of events.
+// EventStatement is the statement of the first page of a list of events.
 func (s *Store) EventStatement(f switchboard.EventFilter) ListStatement {
 	return pageStatement(s.eventsQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, f), s.now())
 }
 
-// SubscriptionStatement is that of the first page of a list of subscriptions.
+// SubscriptionStatement is the statement of the first page of a list of subscriptions.
 func (s *Store) SubscriptionStatement(f switchboard.SubscriptionFilter) ListStatement {
 	return pageStatement(s.subscriptionsQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, f), s.now())
 }
 
-// ActivityStatements are those that read what was sent for the subscriptions lately.
+// ActivityStatements are the statements that read what was sent for the subscriptions recently.
 func (s *Store) ActivityStatements(ids []string) []ListStatement {
 	return []ListStatement{
 		{"", openAndDelivered(), []any{pq.Array(ids), switchboard.MaxCounted + 1}},
@@ -177,13 +178,14 @@ func (s *Store) ActivityStatements(ids []string) []ListStatement {
 	}
 }
 
-// SearchStatement is that of a search.
+// SearchStatement is the statement of a search.
 func SearchStatement(text string) ListStatement {
 	query, args := searchQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, text)
 	return ListStatement{"", query, args}
 }
 
-// ConsoleStatements are those of what a console shows beside deliveries and events, by name.
+// ConsoleStatements are the statements for what a console shows in addition to deliveries and
+// events, by name.
 func (s *Store) ConsoleStatements(audit map[string]switchboard.AuditFilter, operations map[string]switchboard.OperationFilter, operation string, traffic map[string]switchboard.TrafficQuery, tenant string, subscriptions []string) map[string]ListStatement {
 	root, now := switchboard.Caller{Role: switchboard.RoleAdmin}, s.now()
 	statements := map[string]ListStatement{}
@@ -200,7 +202,7 @@ func (s *Store) ConsoleStatements(audit map[string]switchboard.AuditFilter, oper
 		statements["subscriptions, "+name] = pageStatement(s.subscriptionsQuery(root, f), now)
 	}
 	aggregate := func(name, query string, args ...any) {
-		statements[name] = ListStatement{"SET LOCAL enable_seqscan = off", query, args} // as forSearches
+		statements[name] = ListStatement{"SET LOCAL enable_seqscan = off", query, args} // as in forSearches
 	}
 	aggregate("health of subscriptions", subscriptionHealthQuery, pq.Array(subscriptions), switchboard.MaxCounted+1)
 	aggregate("open of a tenant", tenantStatsQuery, tenant, now.Add(-switchboard.StuckAfter))
@@ -229,7 +231,8 @@ func pageStatement(q pageQuery, now time.Time) ListStatement {
 	return ListStatement{q.settings, query, c.args}
 }
 
-// HeldStatements are those that look for what is held for a subscription and may be released.
+// HeldStatements are the statements that look for held deliveries of a subscription that may be
+// released.
 func HeldStatements(subscriptionID string, now time.Time) map[string]ListStatement {
 	on := func(query string, args ...any) ListStatement {
 		return ListStatement{"SET LOCAL enable_seqscan = off", query, append([]any{subscriptionID}, args...)}

@@ -9,8 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// Filters may be long, and their makers many: what is kept of them is bounded by
-// their length together.
+// Filters may be long and numerous, so the cache is bounded by their total length.
 func TestKeptFiltersAreBounded(t *testing.T) {
 	t.Parallel()
 	var f filters
@@ -30,8 +29,8 @@ func TestKeptFiltersAreBounded(t *testing.T) {
 	}
 }
 
-// A list is one query whatever the order of Go's maps, so that Postgres' statistics show
-// it as one.
+// A list is one query whatever the order of Go's maps, so that the statistics of Postgres show it
+// as one.
 func TestAFilterIsAlwaysTheSameQuery(t *testing.T) {
 	t.Parallel()
 	f := switchboard.DeliveryFilter{Subscription: "s", Event: "e", EventType: "t", Failure: switchboard.FailureHTTP5xx, Host: "h", Text: "x"}

@@ -9,12 +9,12 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// failure is the report of an attempt of the subscription that saw 503, now.
+// failure is the report of an attempt of the subscription with status 503, now.
 func (b *bundle) failure(sub *switchboard.Subscription, deliveryID string) switchboard.HealthReport {
 	return sub.Report(switchboard.Attempt{DeliveryID: deliveryID, At: b.clock(), Outcome: switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}})
 }
 
-// success is the report of one that saw 200.
+// success is the report of an attempt with status 200.
 func (b *bundle) success(sub *switchboard.Subscription, deliveryID string) switchboard.HealthReport {
 	return sub.Report(switchboard.Attempt{DeliveryID: deliveryID, At: b.clock(), Outcome: switchboard.Outcome{StatusCode: 200}})
 }
@@ -26,7 +26,7 @@ func (b *bundle) report(s *store.Store, r switchboard.HealthReport) switchboard.
 	return result
 }
 
-// open opens the breaker of the subscription.
+// openBreaker opens the breaker of the subscription.
 func (b *bundle) openBreaker(sub *switchboard.Subscription) switchboard.Health {
 	b.t.Helper()
 	for range 9 {
@@ -43,7 +43,7 @@ func (b *bundle) flow(id string) (flow int) {
 	return flow
 }
 
-// health is what an attempt of the delivery, in the process with that store, finds.
+// health returns what an attempt of the delivery finds in the process with that store.
 func (b *bundle) health(s *store.Store, deliveryID string) switchboard.Health {
 	b.t.Helper()
 	loaded, err := s.LoadForAttempt(b.t.Context(), deliveryID)
@@ -51,8 +51,8 @@ func (b *bundle) health(s *store.Store, deliveryID string) switchboard.Health {
 	return loaded.Health
 }
 
-// TestBreakerAcrossProcesses: two workers that each see half of the failures open the breaker at the
-// documented thresholds, and each hears of it with its next attempt.
+// TestBreakerAcrossProcesses: two workers that each see half of the failures open the breaker at
+// the documented thresholds, and each hears of it with its next attempt.
 func TestBreakerAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -97,8 +97,8 @@ func TestBreakerAcrossProcesses(t *testing.T) {
 	}
 }
 
-// TestFlowOfReports: every process hears of the first failure, so that it reports its successes from
-// then on, and of nothing else while only counts change.
+// TestFlowOfReports: every process hears of the first failure, so that it reports its successes
+// from then on. While only counts change, none hears of anything.
 func TestFlowOfReports(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -145,7 +145,7 @@ func TestReportsTogether(t *testing.T) {
 	equal(t, "breakers that opened", sum, 3)
 }
 
-// TestDisabledByReceiver: who is disabled by the answer of a receiver, and how it is shown.
+// TestDisabledByReceiver: which responses disable a subscription, and how that is shown.
 func TestDisabledByReceiver(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -180,7 +180,7 @@ func TestDisabledByReceiver(t *testing.T) {
 	equal(t, "rows of healthy endpoints", rows, 0)
 }
 
-// TestReportOfAnInactiveSubscription: attempts that end after a pause change nothing.
+// TestReportOfAnInactiveSubscription: attempts that end after a pause have no effect.
 func TestReportOfAnInactiveSubscription(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -194,7 +194,7 @@ func TestReportOfAnInactiveSubscription(t *testing.T) {
 	equal(t, "deleted", b.report(b.Store, b.failure(&sub, "dlv_x")), switchboard.HealthResult{})
 }
 
-// TestProbeOfTheOldest: the oldest held delivery is the probe, and no other; its attempts so far
+// TestProbeOfTheOldest: the oldest held delivery is the probe, and no other; its earlier attempts
 // count.
 func TestProbeOfTheOldest(t *testing.T) {
 	t.Parallel()
@@ -212,7 +212,7 @@ func TestProbeOfTheOldest(t *testing.T) {
 
 	b.advance(30 * time.Second)
 	flow := b.flow(sub.ID)
-	for range 2 { // the second time changes nothing
+	for range 2 { // the second time has no effect
 		step, err = b.NextRecovery(t.Context(), sub.ID)
 		must(t, err)
 		equal(t, "probe", step, switchboard.RecoveryStep{
@@ -241,7 +241,7 @@ func TestProbeOfTheOldest(t *testing.T) {
 	must(t, err)
 	equal(t, "the next probe", []any{step.WaitFor, step.Probe}, []any{switchboard.WaitForProbeResult, held[1].ID})
 
-	// Its result is lost: the last one is the next, and after it none is left.
+	// Its result is lost: the last one is the next, and none is left after it.
 	b.advance(time.Minute)
 	step, err = b.NextRecovery(t.Context(), sub.ID)
 	must(t, err)
@@ -256,7 +256,8 @@ func TestProbeOfTheOldest(t *testing.T) {
 	equal(t, "opens again", []any{result.Change, result.Health.ProbeInterval}, []any{switchboard.HealthChange{Reopened: true}, 2 * time.Minute})
 }
 
-// TestProbePassesWhatOthersHold: the probe is none that is held for another reason, or whose hold is over.
+// TestProbePassesWhatOthersHold: a delivery that is held for another reason, or whose hold is over,
+// is never the probe.
 func TestProbePassesWhatOthersHold(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -276,8 +277,8 @@ func TestProbePassesWhatOthersHold(t *testing.T) {
 	equal(t, "probe", step.Probe, held[2].ID)
 }
 
-// TestDeferralEnds: what was held because the receiver asked to wait is released when the time is
-// over.
+// TestDeferralEnds: deliveries that are held because the receiver asked to wait are released when
+// the time is over.
 func TestDeferralEnds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -301,7 +302,7 @@ func TestDeferralEnds(t *testing.T) {
 	equal(t, "nothing more", step, switchboard.RecoveryStep{Breaker: switchboard.BreakerClosed})
 }
 
-// TestNextRecoveryOfOthers: what is healthy, or not active, waits for nothing.
+// TestNextRecoveryOfOthers: a healthy or inactive subscription waits for nothing.
 func TestNextRecoveryOfOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -326,7 +327,7 @@ func TestNextRecoveryOfOthers(t *testing.T) {
 	equal(t, "no such subscription", step, switchboard.RecoveryStep{})
 }
 
-// TestLateRecoveries: what has been due for longer than the slack, and nothing else.
+// TestLateRecoveries: those that have been due for longer than the slack, and nothing else.
 func TestLateRecoveries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -362,7 +363,8 @@ func TestLateRecoveries(t *testing.T) {
 	}
 }
 
-// TestForgetHealthy: only what an endpoint needs no more is removed, and then every process hears of it.
+// TestForgetHealthy: only rows that an endpoint no longer needs are removed, and then every process
+// hears of it.
 func TestForgetHealthy(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -398,7 +400,7 @@ func TestForgetHealthy(t *testing.T) {
 	}
 }
 
-// TestOperationalEventsOfTheBreaker: who takes them gets one for each change.
+// TestOperationalEventsOfTheBreaker: subscribers get one event for each change.
 func TestOperationalEventsOfTheBreaker(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -414,7 +416,7 @@ func TestOperationalEventsOfTheBreaker(t *testing.T) {
 	equal(t, "events", types, []string{switchboard.EventBreakerOpened, switchboard.EventBreakerClosed, switchboard.EventSubscriptionDisabled})
 }
 
-// TestBreakerClosedByAPerson: whoever closes a breaker is named in the event that it closed.
+// TestBreakerClosedByAPerson: the event of the closed breaker names the person who closed it.
 func TestBreakerClosedByAPerson(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -459,7 +461,8 @@ FROM events e JOIN deliveries d ON d.event_id = e.id AND d.tenant = e.tenant WHE
 	}
 }
 
-// TestRenewedHealth: another address, or no breaker, closes the breaker at once and releases what it held.
+// TestRenewedHealth: another address, or no breaker, closes the breaker at once and releases its
+// deliveries.
 func TestRenewedHealth(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -491,8 +494,8 @@ func TestRenewedHealth(t *testing.T) {
 	}
 }
 
-// TestBreakerDefaults: a subscription's own thresholds count before the configuration's, and those before
-// Switchboard's own.
+// TestBreakerDefaults: a subscription's own thresholds count before the configuration's, and those
+// before Switchboard's own.
 func TestBreakerDefaults(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -523,9 +526,9 @@ func TestBreakerDefaults(t *testing.T) {
 	equal(t, "stored", stored.Breaker, switchboard.Breaker{FailurePercent: 90})
 }
 
-// TestBreakersTurnedOff: a breaker that is open when the configuration turns breakers off closes at the
-// date of its next probe, and what it holds is released: nobody counts the probe's result any more. That
-// of a subscription that wants one stays.
+// TestBreakersTurnedOff: a breaker that is open when the configuration turns breakers off closes at
+// the date of its next probe, and its deliveries are released, because nobody counts the probe's
+// result any more. The breaker of a subscription that asks for one stays.
 func TestBreakersTurnedOff(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

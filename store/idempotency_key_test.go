@@ -46,8 +46,8 @@ func TestIdempotencyKey(t *testing.T) {
 	equal(t, "after a day", []any{anew.CreatedAt, anew.Answer == nil}, []any{b.clock(), true})
 }
 
-// TestIdempotencyKeyTakenOver: a process that died leaves its claim for a while. Whoever
-// takes it over makes the same ids, and what the first one keeps later does not count.
+// TestIdempotencyKeyTakenOver: the claim of a dead process stays for a while. A process that takes
+// it over makes the same ids, and a later answer of the first one does not count.
 func TestIdempotencyKeyTakenOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -67,8 +67,8 @@ func TestIdempotencyKeyTakenOver(t *testing.T) {
 	equal(t, "answer", b.claim("k", "request").Answer, &switchboard.StoredAnswer{Status: 202, Body: []byte("{}")})
 }
 
-// TestIdempotencyKeyUnreadable: an answer that was encrypted with a key which this process
-// does not have, or is damaged, is made anew, by one and with the same ids.
+// TestIdempotencyKeyUnreadable: if an answer is damaged, or was encrypted with a key that this
+// process does not have, the request is made again, once and with the same ids.
 func TestIdempotencyKeyUnreadable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -106,8 +106,7 @@ func TestIdempotencyKeyReleased(t *testing.T) {
 	equal(t, "another request", b.claim("nothing", "other").Answer, (*switchboard.StoredAnswer)(nil))
 }
 
-// TestIdempotencyKeyConcurrently: of all who come at once, in two processes, one carries
-// the request out.
+// TestIdempotencyKeyConcurrently: of all requests at once, in two processes, one is carried out.
 func TestIdempotencyKeyConcurrently(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestRepeatByValue: who posts again after a timeout may serialise anew, and finds the
-// event that is theirs: posted alone, for one subscription, and twice in one call.
+// TestRepeatByValue: a platform that posts again after a timeout may serialise the data
+// differently, and gets its own event: posted alone, for one subscription, and twice in one call.
 func TestRepeatByValue(t *testing.T) {
 	t.Parallel()
 	const first = `{"a":1,"b":"é/"}`
@@ -116,8 +116,8 @@ func TestRepeatWithAnotherTime(t *testing.T) {
 	}
 }
 
-// TestRepeatForASubscription: what one subscription was triggered with is no repeat
-// for another, and a repeat may be waited for where the first was not.
+// TestRepeatForASubscription: an event that was triggered for one subscription is no repeat for
+// another, and a caller may wait for a repeat even if nobody waited for the first.
 func TestRepeatForASubscription(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -142,7 +142,7 @@ func TestRepeatForASubscription(t *testing.T) {
 		t.Error("the answer to a repeat that waits would not be announced")
 	}
 
-	// One that went to all is one delivery for the subscription that it is triggered for.
+	// An event for all subscriptions has one delivery for the subscription that is triggered.
 	_, err = b.Accept(t.Context(), root(), []switchboard.Event{event("acme", "to-all")})
 	must(t, err)
 	a, err = b.AcceptFor(t.Context(), root(), second.ID, event("acme", "to-all"), false)

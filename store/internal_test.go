@@ -68,8 +68,8 @@ func FuzzCursor(f *testing.F) {
 				t.Errorf("empty: %v, %v", got, err)
 			}
 		case err == nil:
-			// Nobody can make one that was not given out: this is the seed's, or
-			// that of another of the fuzzer's processes.
+			// Nobody can make a cursor that was not issued: this is the seed's, or that of another
+			// of the fuzzer's processes.
 			if *got != want {
 				t.Errorf("%q: got %v", cursor, got)
 			}

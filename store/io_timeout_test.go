@@ -14,8 +14,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// silentProxy stands between a store and Postgres until it falls silent: it keeps every
-// connection open from then on, takes new ones, and lets nothing through.
+// silentProxy is between a store and Postgres. After it falls silent it keeps every connection
+// open, accepts new ones, and lets nothing through.
 type silentProxy struct{ silent atomic.Bool }
 
 func (p *silentProxy) serve(t *testing.T, socket string) string {
@@ -57,8 +57,8 @@ func (p *silentProxy) pipe(from, to net.Conn) {
 	}
 }
 
-// TestPostgresHangs: who posts gets an error within the time that the accept path has, however
-// many wait, and everything works again when Postgres answers again.
+// TestPostgresHangs: callers that post get an error within the time limit of the accept path,
+// however many wait, and everything works again when Postgres answers again.
 func TestPostgresHangs(t *testing.T) {
 	t.Parallel()
 	database := pg.Database(t)
@@ -78,7 +78,7 @@ func TestPostgresHangs(t *testing.T) {
 	refused(t, "a key", second(s.Authenticate(t.Context(), "text")), switchboard.CodeUnauthenticated, "")
 
 	proxy.silent.Store(true)
-	// Longer than the 3 and 4 s of the accept path, and shorter than what any other call has.
+	// Longer than the 3 and 4 s of the accept path, and shorter than the limit of any other call.
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 	defer cancel()
 	answers := make(chan error, 60)
@@ -99,7 +99,7 @@ func TestPostgresHangs(t *testing.T) {
 	must(t, s.Close())
 }
 
-// TestLargeBatchesDelayNobody: batches that wait for Postgres keep no single event waiting.
+// TestLargeBatchesDelayNobody: batches that wait for Postgres do not delay a single event.
 func TestLargeBatchesDelayNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -121,7 +121,7 @@ func TestLargeBatchesDelayNobody(t *testing.T) {
 	for range 5 {
 		b.accept(event("acme", ""))
 	}
-	// On a slow machine the time of a batch may be up by now.
+	// On a slow machine the time of a batch may be over by now.
 	late := 0
 	for ; len(stored) > 0; late++ {
 		refused(t, "a batch whose subscription is locked", <-stored, switchboard.CodeUnavailable, "")

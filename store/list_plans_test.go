@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// planNode is a part of what EXPLAIN (ANALYZE, FORMAT JSON) answers.
+// planNode is a part of the output of EXPLAIN (ANALYZE, FORMAT JSON).
 type planNode struct {
 	Type     string     `json:"Node Type"`
 	Relation string     `json:"Relation Name"`
@@ -21,7 +21,7 @@ type planNode struct {
 	Plans    []planNode `json:"Plans"`
 }
 
-// faults names the tables that are read as a whole, and the sorts, of more than so many rows.
+// faults returns the whole tables that are read, and the sorts, of more than that many rows.
 func (n planNode) faults(most float64) (found []string) {
 	if read := (n.Rows + n.Removed) * n.Loops; n.Type == "Seq Scan" && read > most {
 		found = append(found, fmt.Sprintf("reads %.0f rows of %s", read, n.Relation))
@@ -37,7 +37,7 @@ func (n planNode) faults(most float64) (found []string) {
 	return found
 }
 
-// explained is how Postgres runs a statement.
+// explained returns how Postgres runs a statement.
 func (b *bundle) explained(s store.ListStatement) planNode {
 	b.t.Helper()
 	tx, err := b.sql.Beginx()
@@ -52,8 +52,8 @@ func (b *bundle) explained(s store.ListStatement) planNode {
 	return plans[0].Plan
 }
 
-// manyDays fills four days with 6,000 deliveries each: of 50 one has failed, of 200 one was cancelled
-// and one is in backoff.
+// manyDays fills four days with 6,000 deliveries each: one in 50 has failed, and one in 200 was
+// cancelled and one is in backoff.
 func manyDays(t *testing.T) *archive {
 	t.Helper()
 	a := setupArchive(t, 4)
@@ -73,8 +73,9 @@ SELECT 'sub_' || g, 'tenant-' || g % 20, 'name ' || g, 'active', '{*}', 'POST', 
 	return a
 }
 
-// TestListsReadNoTable: no list, count, facet or search reads a table as a whole or sorts more than 1,000
-// rows, but for what looks at everything by its nature: the newest 10,000 are read in their order.
+// TestListsReadNoTable: no list, count, facet or search reads a whole table or sorts more than
+// 1,000 rows, except for those that look at everything by their nature: they read the newest 10,000
+// in order.
 func TestListsReadNoTable(t *testing.T) {
 	t.Parallel()
 	a := manyDays(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// TestStandby: nobody stays connected to it, as where a name still leads there after a failover. Once it is promoted
-// everything goes on.
+// TestStandby: no process stays connected to a standby, for example if a name still leads there
+// after a failover. Once it is promoted everything continues.
 func TestStandby(t *testing.T) {
 	t.Parallel()
 	server, cfg := pg.Own(t)
@@ -31,7 +31,7 @@ func TestStandby(t *testing.T) {
 		server, err = postgres.Start(t.Context(), cfg)
 		must(t, err)
 	}
-	restart() // it notes in its log what a standby demands
+	restart() // it logs what a standby requires
 	must(t, server.Stop())
 	signal := filepath.Join(cfg.Dir, "data", "standby.signal")
 	must(t, os.WriteFile(signal, nil, 0o666))
@@ -60,7 +60,7 @@ func TestStandby(t *testing.T) {
 	must(t, next(t, "the answer", answered))
 }
 
-// TestListenEndsWhilePostgresHangs: it takes connections, and says nothing.
+// TestListenEndsWhilePostgresHangs: Postgres accepts connections, and sends nothing.
 func TestListenEndsWhilePostgresHangs(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,7 +81,7 @@ func TestListenEndsWhilePostgresHangs(t *testing.T) {
 	}()
 	keyring, err := store.ParseKeyring(ring)
 	must(t, err)
-	// For longer than a test may take: nothing else ends it.
+	// Longer than a test may take, so nothing else ends it.
 	s, err := store.Open(store.Config{URL: "postgres://u@" + silent.Addr().String() + "/d?sslmode=disable&connect_timeout=3600", Keyring: keyring})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -107,10 +107,10 @@ func TestListenEndsWhilePostgresHangs(t *testing.T) {
 	next(t, "the end of the store", ended)
 }
 
-// TestListenGivesUpAHostThatHangs for the next one, as after a failover.
+// TestListenGivesUpAHostThatHangs: it goes to the next host, as after a failover.
 func TestListenGivesUpAHostThatHangs(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and nobody answers
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts connections, and nobody answers
 	must(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
 	address, err := url.Parse(pg.Database(t))

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in
-// every spelling. A cursor goes with all of them.
+// TestNamesCountInAnyCase: an event is stored as it was posted, and found by its type in every
+// spelling. A cursor is valid for all of them.
 func TestNamesCountInAnyCase(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -45,7 +45,7 @@ func TestNamesCountInAnyCase(t *testing.T) {
 	}
 }
 
-// TestEventTypeIsOneInAnyCase: what is stored of it is one row, whoever spells it how.
+// TestEventTypeIsOneInAnyCase: it is stored as one row, whatever the spelling.
 func TestEventTypeIsOneInAnyCase(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -98,8 +98,8 @@ func TestTenantUsage(t *testing.T) {
 	refused(t, "another tenant's", err, switchboard.CodeForbidden, "")
 }
 
-// TestUndecidedIsDelivered: a filter whose budget is used up loses no event, and the
-// acceptance names the subscription.
+// TestUndecidedIsDelivered: a filter whose budget is used up loses no event, and the acceptance
+// names the subscription.
 func TestUndecidedIsDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -126,9 +126,9 @@ func TestUndecidedIsDelivered(t *testing.T) {
 	equal(t, "undecided", unordered(a.Undecided), unordered([]string{undecided.ID, turned.ID}))
 }
 
-// TestTenantsOfACommitHaveBudgetsOfTheirOwn: what the filters of one tenant take of all its
-// events is bounded, as a batch of them would else never be stored in time, and another
-// tenant's filters are held against theirs as ever.
+// TestTenantsOfACommitHaveBudgetsOfTheirOwn: the work of one tenant's filters on all its events is
+// bounded, because a batch of them could otherwise never be stored in time. The filters of another
+// tenant are matched as usual.
 func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

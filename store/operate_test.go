@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// parked is what an UPDATE sets of a delivery that it parks, beside its state and its reason.
+// parked is what an UPDATE sets to park a delivery, in addition to its state and its reason.
 const parked = "next_attempt_at = NULL, dispatch_at = NULL, parked_at = created_at, held_until = created_at + interval '30 days'"
 
 // hold parks a delivery, whatever the state of its subscription.
@@ -34,7 +34,7 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	equal(t, "next generation, actions, dispatch", []any{nextGeneration, b.actions(failed.ID), b.read(failed.ID).DispatchAt},
 		[]any{true, []string{"key_acme retry receiver fixed"}, b.clock().Add(5 * time.Second)})
 
-	// Once more, while it is pending: due now, in the same generation.
+	// Again, while it is pending: due now, in the same generation.
 	b.advance(time.Second)
 	again, nextGeneration, err := b.Retry(t.Context(), root(), failed.ID, "")
 	must(t, err)
@@ -86,8 +86,8 @@ func TestRetryAt(t *testing.T) {
 	equal(t, "dispatched at the date", []any{len(claimed), claimed[0].ID}, []any{1, failed.ID})
 }
 
-// TestExpect: an action happens to a delivery that stands as its caller believes, and else says how it
-// stands.
+// TestExpect: an action is applied if the delivery is in the state that its caller expects;
+// otherwise the error has the actual state.
 func TestExpect(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -121,7 +121,7 @@ func TestExpect(t *testing.T) {
 	must(t, actions["cancel"](right))
 }
 
-// TestSurroundings: what keeps each delivery of a list from being sent again.
+// TestSurroundings: the obstacles to sending each delivery of a list again.
 func TestSurroundings(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -184,7 +184,7 @@ func TestCancel(t *testing.T) {
 		if before.State != switchboard.StateHeld { // which has no workflow to end
 			want.DispatchAt = b.clock().Add(switchboard.DispatchGrace)
 		}
-		for range 2 { // the second time changes nothing, and is known all the same
+		for range 2 { // the second time changes nothing, but is stored
 			got, err := b.Cancel(t.Context(), of("acme"), before.ID, "wrong number")
 			must(t, err)
 			equal(t, string(before.State), got, want)
@@ -235,7 +235,7 @@ func TestPostpone(t *testing.T) {
 	want.NextAttemptAt, want.Reason = until, switchboard.ReasonWaitingForSlot
 	equal(t, "postponed", b.read(loaded.ID), want)
 
-	// Who retries in the meantime has the last word.
+	// A retry in the meantime wins.
 	retried, _, err := b.Retry(t.Context(), root(), loaded.ID, "")
 	must(t, err)
 	must(t, second(b.Postpone(t.Context(), want, until.Add(time.Minute), "")))

@@ -18,8 +18,8 @@ func (b *bundle) cancelOperation(id string) {
 	must(b.t, second(b.ChangeOperation(b.t.Context(), root(), id, switchboard.CancelOperation, "wrong filter")))
 }
 
-// standings describes the deliveries, in the order of their ids, by all that decides about them but the
-// generation.
+// standings describes the deliveries, in the order of their ids, by everything that decides about
+// them except the generation.
 func (b *bundle) standings() (all []string) {
 	b.t.Helper()
 	must(b.t, b.sql.Select(&all, `SELECT concat_ws(' ', id, state, reason, permanent, attempts_made, prior_attempts, temporal_run_id, next_attempt_at, completed_at, dispatch_at, parked_at, held_until,
@@ -27,8 +27,8 @@ func (b *bundle) standings() (all []string) {
 	return all
 }
 
-// makeAttempt does what the attempt of a delivery does if that is due, with an answer of 200. It reports
-// whether the delivery was sent.
+// makeAttempt does what the attempt of a delivery does if it is due, with the response 200. It
+// reports whether the delivery was sent.
 func (b *bundle) makeAttempt(s *store.Store, id string) (sent bool, err error) {
 	loaded, err := s.LoadForAttempt(b.t.Context(), id)
 	d := loaded.Delivery
@@ -45,7 +45,8 @@ func (b *bundle) makeAttempt(s *store.Store, id string) (sent bool, err error) {
 	return true, err
 }
 
-// TestCancelTakesBack what an operation has dated and no relay has dispatched: those stand as before.
+// TestCancelTakesBack: deliveries that an operation has dated and no relay has dispatched are in
+// their former state again.
 func TestCancelTakesBack(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -94,7 +95,8 @@ func TestCancelTakesBack(t *testing.T) {
 	}
 }
 
-// TestCancelTakesBackReplays: what was not sent is cancelled, also what waits for an earlier one of its key.
+// TestCancelTakesBackReplays: deliveries that were not sent are cancelled, also those that wait for
+// an earlier one of their key.
 func TestCancelTakesBackReplays(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -118,8 +120,8 @@ func TestCancelTakesBackReplays(t *testing.T) {
 	equal(t, "checks", b.checks(), checks)
 }
 
-// TestCancelTakesBackWhatIsParkedLater: what a relay had claimed, and no slot was free for, a moment after
-// the cancellation.
+// TestCancelTakesBackWhatIsParkedLater: deliveries that a relay had claimed, and that found no free
+// slot just after the cancellation.
 func TestCancelTakesBackWhatIsParkedLater(t *testing.T) {
 	t.Parallel()
 	for _, state := range []switchboard.State{switchboard.StateFailed, switchboard.StateRetrying} {
@@ -157,8 +159,8 @@ func TestCancelTakesBackWhatIsParkedLater(t *testing.T) {
 	}
 }
 
-// TestCancelTakesBackAll: of very many the call takes back the latest, and the workflow the rest, which
-// the reconciler starts where nobody has.
+// TestCancelTakesBackAll: if there are very many, the call takes back the latest, and the workflow
+// the rest. If nobody has started the workflow, the reconciler does.
 func TestCancelTakesBackAll(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -192,7 +194,8 @@ func TestCancelTakesBackAll(t *testing.T) {
 	equal(t, "in the end", len(running), 0)
 }
 
-// TestCancelRacesWithAttempts: each delivery is sent once, or stands as before and is not sent.
+// TestCancelRacesWithAttempts: each delivery is sent once, or is in its former state and is not
+// sent.
 func TestCancelRacesWithAttempts(t *testing.T) {
 	t.Parallel()
 	const all, count = 130, 100
@@ -241,7 +244,7 @@ func TestCancelRacesWithAttempts(t *testing.T) {
 	b.noDeadlocks()
 }
 
-// TestBrokenItemIsNotTakenBack, and the others are.
+// TestBrokenItemIsNotTakenBack: the others are.
 func TestBrokenItemIsNotTakenBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

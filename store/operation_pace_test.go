@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// readOf is how many rows of the table, or of its partitions, the plan has read.
+// readOf returns how many rows of the table, or of its partitions, the plan has read.
 func (n planNode) readOf(table string) (rows float64) {
 	if strings.HasPrefix(n.Relation, table) {
 		rows = (n.Rows + n.Removed) * n.Loops
@@ -20,7 +20,7 @@ func (n planNode) readOf(table string) (rows float64) {
 	return rows
 }
 
-// TestStepsReadTheNewestItems, and no more of the deliveries of a large operation.
+// TestStepsReadTheNewestItems: they read no other deliveries of a large operation.
 func TestStepsReadTheNewestItems(t *testing.T) {
 	t.Parallel()
 	const most = 1000
@@ -40,7 +40,7 @@ func TestStepsReadTheNewestItems(t *testing.T) {
 	}
 }
 
-// sends dispatches what is due, and sends those of the deliveries.
+// sends dispatches due deliveries, and sends those with these ids.
 func (b *bundle) sends(ids ...string) {
 	b.t.Helper()
 	b.dispatched(b.Store)
@@ -51,7 +51,8 @@ func (b *bundle) sends(ids ...string) {
 	}
 }
 
-// TestOperationDatesNoMoreThanIsSent: as many are unsent as may be in flight, and a hundred more.
+// TestOperationDatesNoMoreThanIsSent: at most as many are unsent as may be in flight, and a hundred
+// more.
 func TestOperationDatesNoMoreThanIsSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -86,7 +87,7 @@ func TestOperationDatesNoMoreThanIsSent(t *testing.T) {
 	step("held for something else", 49, 250*time.Millisecond)
 }
 
-// TestOperationKeepsALowRate: it is not held back by what it has sent and what is still under way.
+// TestOperationKeepsALowRate: deliveries that are sent and still running do not delay it.
 func TestOperationKeepsALowRate(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

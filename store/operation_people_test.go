@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// started starts an operation of the root key, at the highest rate.
+// startedBy starts an operation of the caller, at the highest rate.
 func (b *bundle) startedBy(caller switchboard.Caller, action switchboard.ActionKind, filter switchboard.Selection) switchboard.Operation {
 	b.t.Helper()
 	r := requestFor(action, filter)
@@ -22,7 +22,7 @@ func (b *bundle) startedBy(caller switchboard.Caller, action switchboard.ActionK
 	return o
 }
 
-// outcome is "state done skipped failed of total" of an operation.
+// outcome returns "state done skipped failed of total" of an operation.
 func (b *bundle) outcome(id string) string {
 	b.t.Helper()
 	o, err := b.Operation(b.t.Context(), root(), id)
@@ -42,8 +42,8 @@ func (b *bundle) whys(id string) map[string]int {
 	return whys
 }
 
-// TestItemsOnce: whatever step is aborted, and made twice at the same time, each of 3,000 deliveries is
-// retried once, and those that arrive after the plan are not touched.
+// TestItemsOnce: even if steps are aborted, or made twice at the same time, each of 3,000
+// deliveries is retried once, and those that arrive after the plan are not changed.
 func TestItemsOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -75,8 +75,8 @@ func TestItemsOnce(t *testing.T) {
 		both.Wait()
 		finished = progress[0].Finished || t.Failed()
 		b.dispatched(b.Store)
-		// All are sent at once, and steps are so frequent that the operation, which dates no more than what is
-		// sent, keeps its rate.
+		// All are sent at once, and steps are so frequent that the operation, which dates no more
+		// deliveries than are sent, keeps its rate.
 		_, err := b.sql.Exec("UPDATE deliveries SET attempts_made = attempts_made + 1 WHERE id IN (SELECT delivery_id FROM operation_items WHERE operation_id = $1)", o.ID)
 		must(t, err)
 		b.advance(time.Second / 2)
@@ -100,7 +100,7 @@ func TestItemsOnce(t *testing.T) {
 	}
 }
 
-// TestOperationActions: what each does to deliveries in the states that it looks at.
+// TestOperationActions: the effect of each action on deliveries in the states that it handles.
 func TestOperationActions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -130,7 +130,8 @@ func TestOperationActions(t *testing.T) {
 	}
 }
 
-// TestOperationSkips what has moved on since it was selected, and what the action does not apply to.
+// TestOperationSkips: it skips deliveries that have changed since they were selected, or that the
+// action does not apply to.
 func TestOperationSkips(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -142,7 +143,7 @@ func TestOperationSkips(t *testing.T) {
 	must(t, err)
 	b.eraseAll(erasure.ID)
 	o := b.startedBy(root(), switchboard.ActionRetry, switchboard.Selection{Tenant: "acme"})
-	// The lock of one of them keeps the step waiting while it is retried by somebody else.
+	// The lock of one of them makes the step wait, and the delivery is retried in the meantime.
 	tx, err := b.sql.Beginx()
 	must(t, err)
 	_, err = tx.Exec("UPDATE deliveries SET state = 'delivered', reason = '' WHERE id = $1", ids[1])
@@ -165,7 +166,7 @@ func TestOperationSkips(t *testing.T) {
 	}
 }
 
-// awaitLockWait waits until some transaction of the database waits for a lock.
+// awaitLockWait waits until a transaction of the database waits for a lock.
 func (b *bundle) awaitLockWait() {
 	b.t.Helper()
 	eventually(b.t, "somebody waits for a lock", func() bool {
@@ -175,7 +176,7 @@ func (b *bundle) awaitLockWait() {
 	})
 }
 
-// TestPausedAndCancelled operations do nothing, and go on where they were.
+// TestPausedAndCancelled: such operations do nothing, and a resumed one continues where it was.
 func TestPausedAndCancelled(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -215,7 +216,7 @@ func TestPausedAndCancelled(t *testing.T) {
 	equal(t, "audit", len(verbs), 4)
 }
 
-// TestOwnOperationsAreNotCancelled; a release of Switchboard's own can be paused.
+// TestOwnOperationsAreNotCancelled: but a release of Switchboard's own can be paused.
 func TestOwnOperationsAreNotCancelled(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -236,7 +237,8 @@ func TestOwnOperationsAreNotCancelled(t *testing.T) {
 	equal(t, "operation", b.outcome(id), "finished 5 0 0 of 5")
 }
 
-// TestSeveralOperationsAtOnce: of one subscription, beside the release of Switchboard's own.
+// TestSeveralOperationsAtOnce: of one subscription, in addition to the release of Switchboard's
+// own.
 func TestSeveralOperationsAtOnce(t *testing.T) {
 	t.Parallel()
 	b, sub := everyState(t)
@@ -250,7 +252,8 @@ func TestSeveralOperationsAtOnce(t *testing.T) {
 	equal(t, "second", b.outcome(other.ID), "finished 0 0 0 of 0")
 }
 
-// TestReplay makes new deliveries of what a subscription takes, also of one that was made later.
+// TestReplay: it makes new deliveries of the events that a subscription takes, also of a
+// subscription that was made later.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -309,8 +312,8 @@ func TestReplayInOrder(t *testing.T) {
 	}
 }
 
-// TestOperationIsAnnounced to its tenant and the operators when it finishes; one about several tenants to
-// the operators alone.
+// TestOperationIsAnnounced: its tenant and the operators get the event when it finishes; if it has
+// several tenants, only the operators do.
 func TestOperationIsAnnounced(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -327,8 +330,9 @@ func TestOperationIsAnnounced(t *testing.T) {
 	equal(t, "the operators'", b.announcedTo(operators), want)
 }
 
-// TestRetriedOnceThroughAQueue: a retried delivery for which max_in_flight leaves no slot waits in Postgres,
-// and its turn is another generation. It was acted on once, and no attempt is used up.
+// TestRetriedOnceThroughAQueue: a retried delivery that gets no slot under max_in_flight waits in
+// Postgres, and its turn is another generation. The operation acted on it once, and no attempt is
+// used up.
 func TestRetriedOnceThroughAQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -11,7 +11,7 @@ import (
 )
 
 // stored makes deliveries of the subscription in that state, one a minute from that time on, and
-// returns their ids, which sort by time as those that were accepted.
+// returns their ids, which sort by time like those of accepted deliveries.
 func (b *bundle) stored(sub switchboard.Subscription, state switchboard.State, count int, from time.Time) (ids []string) {
 	b.t.Helper()
 	var times []string
@@ -52,7 +52,7 @@ func everyState(t *testing.T) (*bundle, switchboard.Subscription) {
 	return b, sub
 }
 
-// TestPlanCounts what the action applies to, and says what it leaves out.
+// TestPlanCounts: it counts what the action applies to, and says what it leaves out.
 func TestPlanCounts(t *testing.T) {
 	t.Parallel()
 	b, sub := everyState(t)
@@ -87,15 +87,15 @@ func TestPlanCounts(t *testing.T) {
 			equal(t, c.name+": "+e.Why, e.Count, three)
 		}
 		equal(t, c.name+": excluded", excluded, c.excluded)
-		// Of those between, two may be one where the deliveries are not spread evenly.
+		// Of those between, two may be the same one if the deliveries are not spread evenly.
 		if n := len(plan.Sample) + len(plan.SampleEvents); n < min(c.count, 6) || n > min(c.count, 10) {
 			t.Errorf("%s: a sample of %d", c.name, n)
 		}
 	}
 }
 
-// TestPlanParts: by state, failure, subscription and tenant; what is of a deleted subscription is left
-// out.
+// TestPlanParts: by state, failure, subscription and tenant; deliveries of a deleted subscription
+// are left out.
 func TestPlanParts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -113,7 +113,7 @@ func TestPlanParts(t *testing.T) {
 	equal(t, "excluded", plan.Excluded, []switchboard.PlanExclusion{{Why: "their subscription is deleted", Count: switchboard.PlanCount{Value: 5, Exact: true}}})
 }
 
-// TestRefusedStarts store nothing, and name the field.
+// TestRefusedStarts: they store nothing, and name the field.
 func TestRefusedStarts(t *testing.T) {
 	t.Parallel()
 	b, _ := everyState(t)
@@ -153,7 +153,7 @@ func TestRefusedStarts(t *testing.T) {
 	equal(t, "the one that was started", page.Items[0].ID, started.ID)
 }
 
-// TestSupportLimit: support keys act on no more than 10,000 at once, and admins on any number.
+// TestSupportLimit: support keys act on at most 10,000 at once, and admins on any number.
 func TestSupportLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -12,7 +12,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// breaks lets Postgres refuse every change of a delivery with that id, and every new one of that event.
+// breaks makes Postgres refuse every change of a delivery with that id, and every new delivery of
+// that event.
 func (b *bundle) breaks(id string) {
 	b.t.Helper()
 	_, err := b.sql.Exec(fmt.Sprintf(`
@@ -22,7 +23,7 @@ CREATE TRIGGER break_new BEFORE INSERT ON deliveries FOR EACH ROW WHEN (NEW.even
 	must(b.t, err)
 }
 
-// operateSingly does an operation to its end, one item at a time.
+// operateSingly runs an operation to its end, one item at a time.
 func (b *bundle) operateSingly(id string) {
 	b.t.Helper()
 	for finished := false; !finished; {
@@ -34,7 +35,7 @@ func (b *bundle) operateSingly(id string) {
 	}
 }
 
-// failures are the items of the operation that failed, each with why.
+// failures returns the failed items of the operation, each with its reason.
 func (b *bundle) failures(id string) (failures []string) {
 	b.t.Helper()
 	page, err := b.OperationItems(b.t.Context(), root(), id, switchboard.OutcomeFailed, switchboard.PageRequest{})
@@ -47,7 +48,8 @@ func (b *bundle) failures(id string) (failures []string) {
 
 const raised = ": the database refuses the change (P0001, raise_exception); the log of the worker has more"
 
-// TestBrokenItemFailsAlone: one that always breaks its step fails, and the others are done once.
+// TestBrokenItemFailsAlone: an item that always breaks its step fails, and the others are handled
+// once.
 func TestBrokenItemFailsAlone(t *testing.T) {
 	t.Parallel()
 	for action, done := range map[switchboard.ActionKind]string{
@@ -76,7 +78,7 @@ func TestBrokenItemFailsAlone(t *testing.T) {
 	}
 }
 
-// TestBrokenEventFailsAlone: the others are replayed once, also where the broken one is the last.
+// TestBrokenEventFailsAlone: the others are replayed once, also if the broken one is the last.
 func TestBrokenEventFailsAlone(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []string{"e-1", "e-4"} {
@@ -100,7 +102,8 @@ func TestBrokenEventFailsAlone(t *testing.T) {
 	}
 }
 
-// TestBrokenItemOfOurOwn holds up neither a release nor the cancelling for a deleted subscription.
+// TestBrokenItemOfOurOwn: it blocks neither a release nor the cancelling for a deleted
+// subscription.
 func TestBrokenItemOfOurOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -124,8 +127,8 @@ func TestBrokenItemOfOurOwn(t *testing.T) {
 	equal(t, "cancelled, held", []int{b.count(sub, switchboard.StateCancelled), b.count(sub, switchboard.StateHeld)}, []int{4, 1})
 }
 
-// TestWhyItemsBreak: what Postgres refuses is named without what it quotes; what is no item's fault is no
-// outcome.
+// TestWhyItemsBreak: the reason has Postgres's error without the quoted data; an error that no item
+// causes is no outcome.
 func TestWhyItemsBreak(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// many makes so many deliveries to the subscription, that are pending and due an hour ago.
+// many makes that many pending deliveries to the subscription, due an hour ago.
 func (b *bundle) many(sub switchboard.Subscription, count int) {
 	b.t.Helper()
 	_, err := b.sql.Exec(`
@@ -46,7 +46,7 @@ func (b *bundle) step(s *store.Store, operation string) switchboard.OperationPro
 	return progress
 }
 
-// operate does an operation to its end, each step after the wait that the one before asked for, as
+// operate runs an operation to its end, each step after the wait that the one before asked for, as
 // its workflow does.
 func (b *bundle) operate(operation string) {
 	b.t.Helper()
@@ -60,7 +60,7 @@ func (b *bundle) operate(operation string) {
 	}
 }
 
-// RecordVerification records a verification as the store does, and does the operation.
+// RecordVerification records a verification as the store does, and runs the operation.
 func (b *bundle) RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
 	sub, operation, err := b.Store.RecordVerification(ctx, caller, id, version, reason)
 	if err == nil && operation != "" {
@@ -69,13 +69,14 @@ func (b *bundle) RecordVerification(ctx context.Context, caller switchboard.Call
 	return sub, err
 }
 
-// UpdateSubscription changes a subscription as the store does, and leaves an operation that follows alone.
+// UpdateSubscription changes a subscription as the store does, and does not run an operation that
+// follows.
 func (b *bundle) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
 	sub, _, err := b.Store.UpdateSubscription(ctx, caller, id, version, change)
 	return sub, err
 }
 
-// DeleteSubscription deletes a subscription as the store does, and does the operation.
+// DeleteSubscription deletes a subscription as the store does, and runs the operation.
 func (b *bundle) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
 	operation, err := b.Store.DeleteSubscription(ctx, caller, id, reason)
 	for finished := false; err == nil && !finished; {
@@ -101,15 +102,15 @@ type dispatch struct {
 	Generation int
 }
 
-// dispatches are the dispatches of the subscription's deliveries, in the order of their ids.
+// dispatches returns the dispatches of the subscription's deliveries, in the order of their ids.
 func (b *bundle) dispatches(sub switchboard.Subscription) (got []dispatch) {
 	b.t.Helper()
 	must(b.t, b.sql.Select(&got, `SELECT id, dispatch_at AS dispatchat, generation FROM deliveries WHERE subscription_id = $1 AND dispatch_at IS NOT NULL ORDER BY id`, sub.ID))
 	return got
 }
 
-// spaced checks that so many deliveries are dispatched one after the other from that time on, so
-// far apart, in the order of their ids.
+// spaced checks that that many deliveries are dispatched one after the other from that time on,
+// with that spacing, in the order of their ids.
 func (b *bundle) spaced(sub switchboard.Subscription, count int, from time.Time, spacing time.Duration) {
 	b.t.Helper()
 	got := b.dispatches(sub)
@@ -121,8 +122,8 @@ func (b *bundle) spaced(sub switchboard.Subscription, count int, from time.Time,
 	}
 }
 
-// TestReleaseKeepsItsRate: over its whole length, the oldest first, in steps that date no more than
-// a second and a half ahead.
+// TestReleaseKeepsItsRate: over its whole length, oldest first, in steps that date at most a second
+// and a half ahead.
 func TestReleaseKeepsItsRate(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -157,7 +158,7 @@ func TestReleaseKeepsItsRate(t *testing.T) {
 	equal(t, "actions", b.actions("dlv_"+sub.ID+"_000000001"), []string{"key_root release a reason"})
 }
 
-// dispatched takes what is due to be dispatched, as the relays do.
+// dispatched takes due dispatches, as the relays do.
 func (b *bundle) dispatched(s *store.Store) {
 	b.t.Helper()
 	claimed, err := s.ClaimDispatches(b.t.Context(), 1000, time.Second)
@@ -165,8 +166,8 @@ func (b *bundle) dispatched(s *store.Store) {
 	must(b.t, s.MarkDispatched(b.t.Context(), claimed))
 }
 
-// TestReleaseAfterAPause of the workflow: what should have been dispatched in a second is dispatched
-// at once, and no more.
+// TestReleaseAfterAPause: after a pause of the workflow, what should have been dispatched in a
+// second is dispatched at once, and no more.
 func TestReleaseAfterAPause(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -185,8 +186,8 @@ func TestReleaseAfterAPause(t *testing.T) {
 	b.spaced(sub, 126, b.clock().Add(-time.Second), 20*time.Millisecond)
 }
 
-// TestReleaseWaitsForTheRelays: while they are behind it dates nothing, so that what is due of others
-// does not wait behind it.
+// TestReleaseWaitsForTheRelays: while the relays are behind it dates nothing, so that due
+// deliveries of others do not wait behind it.
 func TestReleaseWaitsForTheRelays(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -205,8 +206,8 @@ func TestReleaseWaitsForTheRelays(t *testing.T) {
 	equal(t, "afterwards", b.step(b.Store, operation).Changed, 10)
 }
 
-// TestReleaseLeavesWhatIsHeldForOtherReasons: what an operator holds stays, and what is held for
-// another reason by now names that.
+// TestReleaseLeavesWhatIsHeldForOtherReasons: an operator's hold stays, and a delivery that is now
+// held for another reason names that.
 func TestReleaseLeavesWhatIsHeldForOtherReasons(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -234,8 +235,8 @@ func TestReleaseLeavesWhatIsHeldForOtherReasons(t *testing.T) {
 	equal(t, "of another subscription", b.count(other, switchboard.StateHeld), 1)
 }
 
-// TestReleaseAgain: a release that is started while one runs begins again with the oldest, with the
-// same operation.
+// TestReleaseAgain: if a release is started while one runs, the same operation begins again with
+// the oldest.
 func TestReleaseAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -259,9 +260,9 @@ func TestReleaseAgain(t *testing.T) {
 	equal(t, "running operations", running, 0)
 }
 
-// TestReleaseRaces: events are accepted, the subscription is paused and resumed, and two processes do
-// the steps of one operation, all at the same time. No delivery is left held, and none is released
-// twice for one hold.
+// TestReleaseRaces: events are accepted, the subscription is paused and resumed, and two processes
+// make the steps of one operation, all at the same time. No delivery is left held, and none is
+// released twice for one hold.
 func TestReleaseRaces(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -360,7 +361,7 @@ func TestTwoReleasesDoNotSlowEachOther(t *testing.T) {
 	}
 }
 
-// TestRateOfARelease: the subscription's, and never more than its rate limit.
+// TestRateOfARelease: the subscription's rate, and at most its rate limit.
 func TestRateOfARelease(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -382,8 +383,8 @@ func TestRateOfARelease(t *testing.T) {
 	}
 }
 
-// TestDeleteSubscriptionOfVeryMany: nothing is left open, and the workflows of those that have one
-// are ended one after the other.
+// TestDeleteSubscriptionOfVeryMany: no delivery stays open, and the workflows of those that have
+// one are ended one after the other.
 func TestDeleteSubscriptionOfVeryMany(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -407,7 +408,7 @@ func TestDeleteSubscriptionOfVeryMany(t *testing.T) {
 	refused(t, "another tenant's", err, switchboard.CodeNotFound, "")
 }
 
-// TestOperationsAreListed by subscription, state and tenant, newest first.
+// TestOperationsAreListed: by subscription, state and tenant, newest first.
 func TestOperationsAreListed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -477,7 +478,7 @@ func TestOperationsToStart(t *testing.T) {
 	equal(t, "after its end", toStart(), []string(nil))
 }
 
-// TestChangeSubscriptionState: what each action leads to, and where it is refused.
+// TestChangeSubscriptionState: the result of each action, and where it is refused.
 func TestChangeSubscriptionState(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -518,7 +519,7 @@ func TestSetAside(t *testing.T) {
 	want := retrying
 	want.State, want.Reason, want.NextAttemptAt = switchboard.StateHeld, switchboard.ReasonOperator, time.Time{}
 	want.ParkedAt, want.HeldUntil, want.DispatchAt = b.clock(), b.clock().Add(switchboard.DefaultHold), b.clock().Add(switchboard.DispatchGrace)
-	for range 2 { // the second time changes nothing, and is known all the same
+	for range 2 { // the second time changes nothing, but is stored
 		got, err := b.SetAside(t.Context(), of("acme"), retrying.ID, "wrong price")
 		must(t, err)
 		equal(t, "held", got, want)
@@ -526,7 +527,8 @@ func TestSetAside(t *testing.T) {
 	equal(t, "stored", b.read(retrying.ID), want)
 	equal(t, "actions", b.actions(retrying.ID), []string{"key_acme hold wrong price", "key_acme hold wrong price"})
 
-	// The start that a relay has made before covers neither the hold nor the wake that it asks for.
+	// The start that a relay has made before covers neither the hold nor the wake that the hold
+	// needs.
 	started := retrying
 	started.State = switchboard.StatePending
 	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{started}))
@@ -559,7 +561,8 @@ func (b *bundle) pausedAndResumed(id string) (operation string) {
 	return b.changeState(switchboard.Subscription{ID: id}, switchboard.ResumeSubscription)
 }
 
-// TestReleaseOfWhatItsSubscriptionHolds is refused; one that an operator holds takes on the reason.
+// TestReleaseOfWhatItsSubscriptionHolds: it is refused; a delivery that an operator holds gets the
+// subscription's reason.
 func TestReleaseOfWhatItsSubscriptionHolds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -580,8 +583,8 @@ func TestReleaseOfWhatItsSubscriptionHolds(t *testing.T) {
 	equal(t, "resumed", b.read(d.ID).State, switchboard.StatePending)
 }
 
-// TestHeldWhileItsRequestIsUnderWay: the attempt counts, and a delivery that the receiver has taken is
-// delivered.
+// TestHeldWhileItsRequestIsUnderWay: the attempt counts, and a delivery that the receiver has
+// accepted is delivered.
 func TestHeldWhileItsRequestIsUnderWay(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -594,8 +597,8 @@ func TestHeldWhileItsRequestIsUnderWay(t *testing.T) {
 	}
 }
 
-// TestExpireHolds: what is held for longer than a hold lasts fails, and says whether its own deadline
-// has passed.
+// TestExpireHolds: a delivery that is held for longer than a hold lasts fails, and says whether its
+// own deadline has passed.
 func TestExpireHolds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -620,7 +623,8 @@ func TestExpireHolds(t *testing.T) {
 	equal(t, "failed", b.count(sub, switchboard.StateFailed), 1201)
 }
 
-// TestOperationsHaveIndexes: neither what is done nor what is held for others is read.
+// TestOperationsHaveIndexes: they read neither handled deliveries nor those that are held for other
+// reasons.
 func TestOperationsHaveIndexes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

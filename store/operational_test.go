@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// announcedTo lists the operational events that a subscription has deliveries of, as "tenant type id".
+// announcedTo lists the operational events with deliveries to a subscription, as "tenant type id".
 func (b *bundle) announcedTo(sub switchboard.Subscription) []string {
 	b.t.Helper()
 	announced := []string{}
@@ -86,7 +86,7 @@ func TestFailedDeliveryIsAnnounced(t *testing.T) {
 	equal(t, "after a retry that failed too", b.announcedTo(own), []string{"acme " + first, "acme switchboard.delivery.failed switchboard.delivery.failed:" + d.ID + ":2"})
 }
 
-// TestClosedDeliveryIsAnnounced: also one that fails without an attempt.
+// TestClosedDeliveryIsAnnounced: also a delivery that fails without an attempt.
 func TestClosedDeliveryIsAnnounced(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -98,8 +98,8 @@ func TestClosedDeliveryIsAnnounced(t *testing.T) {
 	equal(t, "announced", b.announcedTo(own), []string{"acme switchboard.delivery.failed switchboard.delivery.failed:" + expired.ID + ":1"})
 }
 
-// TestNothingIsAnnouncedInLoops: a delivery of an operational event fails without another one, and
-// so does a test.
+// TestNothingIsAnnouncedInLoops: if a delivery of an operational event fails, no other event
+// follows; the same is true of a test.
 func TestNothingIsAnnouncedInLoops(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -119,8 +119,8 @@ func TestNothingIsAnnouncedInLoops(t *testing.T) {
 	equal(t, "announced: once for acme, and once for the operators", announced, 2)
 }
 
-// TestFailureCostsNothingWhereNobodyListens: the one statement for many records does it all, and
-// stores no event.
+// TestFailureCostsNothingWhereNobodyListens: the one statement for many records does everything,
+// and stores no event.
 func TestFailureCostsNothingWhereNobodyListens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -142,7 +142,7 @@ func TestFailureCostsNothingWhereNobodyListens(t *testing.T) {
 	equal(t, "by one statement after they have stopped", record(), true)
 }
 
-// opened is that the breaker of a subscription opened now.
+// opened is the event that the breaker of a subscription opened now.
 func (b *bundle) opened(sub switchboard.Subscription) switchboard.OperationalEvent {
 	return switchboard.NewBreakerOpened(&switchboard.Health{SubscriptionID: sub.ID, BreakerSince: b.clock(), ProbeAt: b.clock().Add(time.Minute), BreakerReason: "10 attempts in a row failed"})
 }
@@ -190,8 +190,8 @@ func TestAnnounce(t *testing.T) {
 	equal(t, "about a deleted subscription", len(b.announcedTo(operators)), before)
 }
 
-// TestAnnounceWaitsForNoSubscription: a transaction that has locked other rows does not wait for one
-// that changes who gets the event. The attempt decides then.
+// TestAnnounceWaitsForNoSubscription: a transaction that has locked other rows does not wait for
+// one that changes who gets the event. The attempt decides later.
 func TestAnnounceWaitsForNoSubscription(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -233,7 +233,7 @@ func TestAnnouncementsHaveNoOrder(t *testing.T) {
 	}
 }
 
-// TestOperatorsTenantIsTheirs: the platform's keys neither list nor find what is the operators'.
+// TestOperatorsTenantIsTheirs: the platform's keys neither list nor find rows of the operators.
 func TestOperatorsTenantIsTheirs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -278,8 +278,8 @@ func countIf(holds bool) int {
 	return 0
 }
 
-// TestEraseTenantFromTheOperators: what the operators got about a tenant goes with it, and
-// what they got about others stays.
+// TestEraseTenantFromTheOperators: the operators' events about a tenant are erased with it, and
+// those about others stay.
 func TestEraseTenantFromTheOperators(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

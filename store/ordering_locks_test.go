@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// awaitLockWaits waits until so many transactions of the database wait for locks.
+// awaitLockWaits waits until that many transactions of the database wait for locks.
 func (b *bundle) awaitLockWaits(count int) {
 	b.t.Helper()
 	eventually(b.t, fmt.Sprintf("%d transactions wait for locks", count), func() bool {
@@ -19,9 +19,9 @@ func (b *bundle) awaitLockWaits(count int) {
 	})
 }
 
-// TestOperationLocksKeysInOrder: an operation whose deliveries enter the queues of several keys, and
-// events that are accepted for the same keys meanwhile, wait for each other and never in a circle. What
-// the operation does not make use of leaves no key behind.
+// TestOperationLocksKeysInOrder: an operation whose deliveries enter the queues of several keys,
+// and events that are accepted for the same keys in the meantime, wait for each other without a
+// deadlock. Keys that the operation does not use are not left behind.
 func TestOperationLocksKeysInOrder(t *testing.T) {
 	t.Parallel()
 	for _, action := range []switchboard.ActionKind{switchboard.ActionReplay, switchboard.ActionRetry, switchboard.ActionRelease} {
@@ -58,8 +58,8 @@ func TestOperationLocksKeysInOrder(t *testing.T) {
 	}
 }
 
-// TestTurnAfterTheDeadline: the end of a hold that is over and the release of the same delivery, whose
-// turn has come too late, wait for each other and never in a circle.
+// TestTurnAfterTheDeadline: the end of an expired hold and the release of the same delivery, whose
+// turn has come too late, wait for each other without a deadlock.
 func TestTurnAfterTheDeadline(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

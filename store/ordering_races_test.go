@@ -12,8 +12,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// TestOrderUnderLoad: while many accept and end deliveries of a few keys, in two processes, each key
-// is sent strictly in order, and nothing is left behind.
+// TestOrderUnderLoad: while two processes accept and end many deliveries of a few keys, each key is
+// sent strictly in order, and nothing is left behind.
 func TestOrderUnderLoad(t *testing.T) {
 	t.Parallel()
 	const keys, events, workers = 6, 25, 6
@@ -60,8 +60,8 @@ func TestOrderUnderLoad(t *testing.T) {
 	equal(t, "violations", b.checks(), []string(nil))
 }
 
-// endOne does something to an open delivery: to one that may be sent, after a look at whether those
-// before it in its key have ended, or to one that is blocked. It reports whether any is open.
+// endOne acts on an open delivery: on one that may be sent, after it checked whether those before
+// it in its key have ended, or on one that is blocked. It reports whether any is open.
 func (b *bundle) endOne(s *store.Store, random *rand.Rand) (open bool, err error) {
 	ctx := b.t.Context()
 	var all []struct{ ID, EventID, Key, State string }
@@ -99,13 +99,14 @@ func (b *bundle) endOne(s *store.Store, random *rand.Rand) (open bool, err error
 			return true, err
 		}
 	}
-	if code := switchboard.CodeOf(err); code == switchboard.CodeConflict { // it has ended meanwhile
+	if code := switchboard.CodeOf(err); code == switchboard.CodeConflict { // it has ended since
 		err = nil
 	}
 	return true, err
 }
 
-// whileLocked resumes a paused subscription in a transaction, and commits it when do waits for that.
+// whileLocked resumes a paused subscription in a transaction, and commits it when do waits for
+// that.
 func (b *bundle) whileLocked(id string, do func()) {
 	b.t.Helper()
 	tx, err := b.sql.Beginx()
@@ -119,8 +120,8 @@ func (b *bundle) whileLocked(id string, do func()) {
 	done.Wait()
 }
 
-// TestResumedWhileItIsAccepted: what is accepted while its subscription is resumed is parked only
-// where the release that follows finds it.
+// TestResumedWhileItIsAccepted: a delivery that is accepted while its subscription is resumed is
+// only parked if the release that follows finds it.
 func TestResumedWhileItIsAccepted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -148,7 +149,7 @@ func TestResumedWhileItIsAccepted(t *testing.T) {
 }
 
 // TestResumedWhileItsAttemptIsDue: an attempt that saw its subscription paused parks the delivery
-// only if that is so once it has the lock.
+// only if it is still paused when the attempt has the lock.
 func TestResumedWhileItsAttemptIsDue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -69,7 +69,7 @@ func (b *bundle) keysLeft(want int) {
 	equal(b.t, "keys with a queue", left, want)
 }
 
-// end records that the delivery's next attempt is answered by that status.
+// end records a response with that status to the delivery's next attempt.
 func (b *bundle) end(id string, status int) switchboard.Delivery {
 	b.t.Helper()
 	d := b.read(id)
@@ -91,7 +91,7 @@ func (b *bundle) eraseEvent(d switchboard.Delivery) error {
 	return err
 }
 
-// releaseAll releases what is held for the subscription.
+// releaseAll releases the held deliveries of the subscription.
 func (b *bundle) releaseAll(id string) {
 	b.t.Helper()
 	operation, err := b.ReleaseHeld(b.t.Context(), id)
@@ -130,7 +130,8 @@ func TestOrderedDeliveriesWaitForTheOneBefore(t *testing.T) {
 	equal(t, "violations", b.checks(), []string(nil))
 }
 
-// TestNextIsReleased: whatever ends a delivery or sets it aside lets the next of its key be sent.
+// TestNextIsReleased: everything that ends a delivery or sets it aside lets the next of its key be
+// sent.
 func TestNextIsReleased(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -160,7 +161,7 @@ func TestNextIsReleased(t *testing.T) {
 	equal(t, "violations", b.checks(), []string(nil))
 }
 
-// TestTwoRecordsOfOneDelivery: where one of several records that share a transaction ends a delivery,
+// TestTwoRecordsOfOneDelivery: if one of several records that share a transaction ends a delivery,
 // the next of its key is released.
 func TestTwoRecordsOfOneDelivery(t *testing.T) {
 	t.Parallel()
@@ -194,7 +195,7 @@ func TestMiddleOfAQueueLeaves(t *testing.T) {
 	equal(t, "the first ends", b.queue(all), "delivered cancelled 4 cancelled pending")
 }
 
-// TestBackToTheEndOfTheQueue: a delivery that is started again comes after those that are open.
+// TestBackToTheEndOfTheQueue: a delivery that is started again comes after the open ones.
 func TestBackToTheEndOfTheQueue(t *testing.T) {
 	t.Parallel()
 	for name, again := range map[string]func(b *bundle, id string) error{
@@ -250,8 +251,8 @@ func TestPausedInOrder(t *testing.T) {
 	b.keysLeft(0)
 }
 
-// TestBatchInOrder: of a call with several events of a key, each waits for the one before it in the
-// call; duplicates are in nobody's way.
+// TestBatchInOrder: if a call has several events of a key, each waits for the one before it in the
+// call; duplicates block nothing.
 func TestBatchInOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -327,7 +328,7 @@ func TestSupersedeInOrder(t *testing.T) {
 	equal(t, "violations", b.checks(), []string(nil))
 }
 
-// TestDeadline acts on what is accepted after it was set.
+// TestDeadline: it applies to events that are accepted after it was set.
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

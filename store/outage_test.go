@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// TestPostgresKilledAndBack kills Postgres under load: what was answered is there
-// afterwards, what was not is Unavailable, and everything works again.
+// TestPostgresKilledAndBack kills Postgres under load: everything that was confirmed is there
+// afterwards, the rest is Unavailable, and everything works again.
 func TestPostgresKilledAndBack(t *testing.T) {
 	t.Parallel()
 	server, cfg := pg.Own(t)

@@ -2,7 +2,7 @@ package store
 
 import "testing"
 
-// TestRoomBeside: what is unsent of an operation leaves that much room for more.
+// TestRoomBeside: the room that the unsent deliveries of an operation leave for more.
 func TestRoomBeside(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Lists over many partitions are what a plain query finds, whatever their filters, page by
-// page, in slices of time and past a budget too.
+// Lists over many partitions are the same as a plain query, whatever their filters, page by page,
+// in slices of time and after a budget too.
 func TestListsAreWhatAPlainQueryFinds(t *testing.T) {
 	t.Parallel()
 	a := setupArchive(t, 12)

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestListsThatAreSearched: what no index finds is searched backwards in slices of time. When
-// the time for it is used up the page says how far it has come, and its cursor goes on there.
+// TestListsThatAreSearched: matches that no index finds are searched backwards in slices of time.
+// When the time is used up the page says how far it has searched, and its cursor continues there.
 func TestListsThatAreSearched(t *testing.T) {
 	t.Parallel()
 	for name, budget := range map[string]time.Duration{"in time": time.Minute, "never in time": 0} {
@@ -102,8 +102,8 @@ func TestEventIDAfterTheWindow(t *testing.T) {
 	equal(t, "deliveries of the id", ids, []string{second.Deliveries[0].ID, first.Deliveries[0].ID})
 }
 
-// TestOwnIDsPostedAgain: an id that Switchboard made names its event for ever, and one that
-// only looks like it is the platform's own.
+// TestOwnIDsPostedAgain: an id that Switchboard made names its event for ever, and an id that only
+// looks like one is the platform's own.
 func TestOwnIDsPostedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -37,8 +37,7 @@ func pageIDs[T any](p switchboard.Page[T], err error, id func(T) string) ([]stri
 	return ids, p.NextCursor, err
 }
 
-// asked is a time as a query asks for it: its zone may carry it out of the years that
-// have four digits.
+// asked is a time as in a query: its zone may move it out of the years with four digits.
 func asked(written string) time.Time {
 	at, err := time.Parse(time.RFC3339, written)
 	if err != nil {
@@ -190,7 +189,7 @@ func TestDeliveriesFilters(t *testing.T) {
 	}
 }
 
-// TestSearchThatTakesTooLong: it is not for Postgres being away that it ends.
+// TestSearchThatTakesTooLong: the error does not say that Postgres is unavailable.
 func TestSearchThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -224,7 +223,7 @@ func TestPagesWhileRowsAreAdded(t *testing.T) {
 	equal(t, "subscriptions", walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
 		page, err := b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{State: switchboard.SubscriptionActive}, p)
 		b.advance(time.Millisecond)
-		b.subscribe("acme", "*") // newer than the first page: never seen
+		b.subscribe("acme", "*") // newer than the first page, so it is never listed
 		return pageIDs(page, err, func(s switchboard.Subscription) string { return s.ID })
 	}), want)
 }

@@ -22,7 +22,7 @@ WHERE i.inhparent = $1::regclass ORDER BY c.relname`, table))
 	return found
 }
 
-// idBound is what ids of deliveries made from then on begin with.
+// idBound is the beginning of ids of deliveries that are made from that time on.
 func idBound(at time.Time) string { return switchboard.NewID(switchboard.DeliveryPrefix, at)[:13] }
 
 func TestPartitions(t *testing.T) {
@@ -44,7 +44,7 @@ WHERE strpos(i.indexrelid::regclass::text, i.indrelid::regclass::text || '_') <>
 	equal(t, "indexes that are named like another partition", bad, []string(nil))
 }
 
-// TestMakePartitions: what is there already, in the tail too, ends up in the partition of its time.
+// TestMakePartitions: existing rows, in the tail too, end up in the partition of their time.
 func TestMakePartitions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -57,7 +57,7 @@ func TestMakePartitions(t *testing.T) {
 	}
 	made, err := b.MakePartitions(t.Context(), 2, 24*time.Hour)
 	must(t, err)
-	equal(t, "partitions made", made, 1) // which holds what came to the tail
+	equal(t, "partitions made", made, 1) // which has the rows of the tail
 	made, err = b.MakePartitions(t.Context(), 2, 24*time.Hour)
 	must(t, err)
 	equal(t, "made again", made, 0)
@@ -83,8 +83,8 @@ func TestMakePartitions(t *testing.T) {
 	}
 }
 
-// TestMakePartitionsBehindAReader: a reader of a table keeps neither the change of its
-// partitions nor those behind it waiting for longer than a moment.
+// TestMakePartitionsBehindAReader: a reader of a table delays neither the change of its partitions
+// nor those behind it for longer than a moment.
 func TestMakePartitionsBehindAReader(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -109,7 +109,7 @@ func TestMakePartitionsBehindAReader(t *testing.T) {
 	equal(t, "partitions", len(b.partitions("events")), 11)
 }
 
-// What a process that died, or whose clock is early, has left in the tail is no obstacle.
+// Rows that a dead process, or one with an early clock, has left in the tail are no obstacle.
 func TestMakePartitionsOfATailWithRows(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, before string }{
@@ -129,7 +129,7 @@ func TestMakePartitionsOfATailWithRows(t *testing.T) {
 			_, err = b.LoadForAttempt(t.Context(), d.ID)
 			must(t, err)
 			b.advance(20 * testDay)
-			b.accept(event("acme", "")) // in the tail again, which takes any time
+			b.accept(event("acme", "")) // in the tail again, which accepts any time
 			var checks []string
 			must(t, b.sql.Select(&checks, "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = 'bounds'"))
 			equal(t, "checks that are left", checks, []string(nil))

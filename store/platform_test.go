@@ -101,7 +101,7 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
-		if name == "higher" { // what is sent to one subscription alone is asked for, whatever it filters
+		if name == "higher" { // an event for one subscription is delivered whatever its filter
 			a, err := b.AcceptFor(t.Context(), root(), sub.ID, event("acme", ""), false)
 			must(t, err)
 			equal(t, "deliveries of a call for one", len(a.Deliveries), 1)
@@ -110,10 +110,9 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 	equal(t, "deliveries", len(b.accept(event("acme", "")).Deliveries), 2)
 }
 
-// The filters of a tenant share the budget for an event: of two that each look at more
-// than half as many elements as all may, the second does not come to the end of the
-// list. It gets the event, and the acceptance says so. What is not about a list is known
-// all the same.
+// The filters of a tenant share the budget for an event: if two each look at more than half as many
+// elements as all may, the second does not reach the end of the list. It gets the event, and the
+// acceptance says so. Conditions that are not about a list are still decided.
 func TestAcceptSharesTheEffort(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -167,7 +166,7 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	equal(t, "state", held.State, switchboard.StateHeld)
 	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
 	equal(t, "start due", b.startDue(held.ID), time.Time{})
-	// One from before is held when its attempt is due.
+	// A delivery from before is held when its attempt is due.
 	after, err := b.HoldDelivery(t.Context(), before, switchboard.Conditions{})
 	must(t, err)
 	equal(t, "held", after.State, switchboard.StateHeld)
@@ -212,7 +211,7 @@ func TestEventTypesAreKept(t *testing.T) {
 	refused(t, "deleted", b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"), switchboard.CodeNotFound, "")
 }
 
-// TestDocumentsDoNotGrow: their limits are checked again on what was stored.
+// TestDocumentsDoNotGrow: their limits are checked again on the stored document.
 func TestDocumentsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -268,8 +267,8 @@ func TestChangeEventType(t *testing.T) {
 	refused(t, "a tenant's key", second(b.ChangeEventType(t.Context(), of("acme"), builtIn, deprecate)), switchboard.CodeForbidden, "")
 }
 
-// TestEventTypesAreChangedInTurn: of changes that two processes make at the same time,
-// none is lost, the first one of a built-in type included.
+// TestEventTypesAreChangedInTurn: of changes that two processes make at the same time none is lost,
+// including the first one of a built-in type.
 func TestEventTypesAreChangedInTurn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -341,7 +340,7 @@ func TestAnswerIsWaitedFor(t *testing.T) {
 		}
 	}
 
-	// With its subscription it ends too.
+	// It ends with its subscription too.
 	deleted := b.subscribe("acme", "*")
 	a, err := b.AcceptFor(t.Context(), root(), deleted.ID, event("acme", ""), true)
 	must(t, err)

@@ -13,9 +13,9 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// TestHotStatementsTouchOnePartition: with a plan that is made once for all arguments, a
-// statement reads only the partitions that its bounds leave. Without bounds it reads all,
-// which took a hundred times as long with 46 of them.
+// TestHotStatementsTouchOnePartition: with a plan that is made once for all arguments, a statement
+// reads only the partitions within its bounds. Without bounds it reads all, which took a hundred
+// times as long with 46 of them.
 func TestHotStatementsTouchOnePartition(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -61,8 +61,8 @@ func TestHotStatementsTouchOnePartition(t *testing.T) {
 	}
 }
 
-// A new connection has planned the statements of deliveries before the first comes, and that has
-// changed nothing.
+// A new connection has planned the statements of deliveries before the first one comes, and that
+// has changed nothing.
 func TestWarm(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -84,8 +84,8 @@ func TestWarm(t *testing.T) {
 	equal(t, "the database", b.dump(), before)
 }
 
-// TestStatementsAtRestAreNotPlannedAgain: what the relay, the reconciler and the metrics ask every
-// few seconds looks into every partition, and costs Postgres 50 times as much to plan as to run.
+// TestStatementsAtRestAreNotPlannedAgain: the periodic queries of the relay, the reconciler and the
+// metrics read every partition, and cost Postgres 50 times as much to plan as to run.
 func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

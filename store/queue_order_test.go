@@ -7,8 +7,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// heldBehind makes two ordered deliveries of a key, of which the second is held for that reason
-// although the first is open, as after a change of ordering.
+// heldBehind makes two ordered deliveries of a key. The second is held for that reason although the
+// first is open, as after a change of ordering.
 func (b *bundle) heldBehind(sub switchboard.Subscription, reason string) []switchboard.Delivery {
 	b.t.Helper()
 	all := b.acceptKeyed(sub.Tenant, "k", "k")
@@ -17,7 +17,7 @@ func (b *bundle) heldBehind(sub switchboard.Subscription, reason string) []switc
 	return all
 }
 
-// TestTurnsAreInOrderOfTheKey: the turn of a delivery that waits under a limit does not come before the
+// TestTurnsAreInOrderOfTheKey: a delivery that waits under a limit does not get its turn before the
 // earlier one of its key has ended. It blocks no other.
 func TestTurnsAreInOrderOfTheKey(t *testing.T) {
 	t.Parallel()
@@ -37,8 +37,8 @@ func TestTurnsAreInOrderOfTheKey(t *testing.T) {
 	equal(t, "checks", b.checks(), []string(nil))
 }
 
-// TestProbeIsInOrderOfTheKey: the oldest delivery that the breaker holds is no probe while an earlier one
-// of its key is open.
+// TestProbeIsInOrderOfTheKey: the oldest delivery that the breaker holds is not the probe while an
+// earlier one of its key is open.
 func TestProbeIsInOrderOfTheKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

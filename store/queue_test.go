@@ -15,12 +15,12 @@ func beyondCap() switchboard.Admission {
 	return switchboard.Admission{Kind: switchboard.AdmissionPark, State: switchboard.StateHeld, Reason: switchboard.ReasonWaitingForSlot, HoldFor: time.Hour}
 }
 
-// roomFor lets so many be released.
+// roomFor allows the release of that many.
 func roomFor(n int) func(switchboard.Subscription, switchboard.Health) int {
 	return func(switchboard.Subscription, switchboard.Health) int { return n }
 }
 
-// post accepts an event that one subscription wants, and returns its delivery.
+// post accepts an event that one subscription takes, and returns its delivery.
 func (b *bundle) post(n int) switchboard.Delivery {
 	b.t.Helper()
 	b.advance(time.Second)
@@ -41,8 +41,8 @@ func inOrder(deliveries []switchboard.Delivery) []string {
 	return ids
 }
 
-// TestQueueIsFirstInFirstOut: behind the first that is parked what is accepted waits too, and is
-// released in order; when none waits any more, events are sent at once again.
+// TestQueueIsFirstInFirstOut: behind the first parked delivery new ones wait too, and are released
+// in order; when none waits any more, events are sent at once again.
 func TestQueueIsFirstInFirstOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -83,8 +83,7 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 	}
 }
 
-// TestQueueBehindARateLimit: each delivery gets a turn of its own, as far as turns come in that
-// time.
+// TestQueueBehindARateLimit: each delivery gets a turn of its own, if turns come in that time.
 func TestQueueBehindARateLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -116,7 +115,7 @@ func TestQueueBehindARateLimit(t *testing.T) {
 	}
 }
 
-// TestQueueOfASubscriptionThatMayNotBeSent stays until it may.
+// TestQueueOfASubscriptionThatMayNotBeSent: it stays until the subscription may be sent to.
 func TestQueueOfASubscriptionThatMayNotBeSent(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -139,7 +138,8 @@ func TestQueueOfASubscriptionThatMayNotBeSent(t *testing.T) {
 	}
 }
 
-// TestQueueDecidesAgain: what another reason keeps from being sent by now is parked for that one.
+// TestQueueDecidesAgain: a delivery that may not be sent for another reason now is parked for that
+// one.
 func TestQueueDecidesAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -157,7 +157,6 @@ func TestQueueDecidesAgain(t *testing.T) {
 	}
 }
 
-// TestTwoWorkersReleaseEachOnce.
 func TestTwoWorkersReleaseEachOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

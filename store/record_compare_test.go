@@ -9,10 +9,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// recordCase is a delivery as it is, and an attempt that is recorded then.
+// recordCase is a delivery, and an attempt that is then recorded.
 type recordCase struct {
 	state      switchboard.State
-	dispatch   bool // it is to be dispatched
+	dispatch   bool // it must be dispatched
 	awaited    bool
 	ordered    bool // it is in the queue of a key, unless it is final
 	number     int  // of the attempt; the delivery has made 3
@@ -61,8 +61,8 @@ func recordCases() []recordCase {
 	return cases
 }
 
-// TestFastRecordIsTheLifecycle: the one statement writes what the lifecycle's method writes, in
-// the delivery and in the attempt, or leaves the row alone.
+// TestFastRecordIsTheLifecycle: the one statement writes what the lifecycle's method writes, in the
+// delivery and in the attempt, or does not change the row.
 func TestFastRecordIsTheLifecycle(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -96,7 +96,7 @@ func TestFastRecordIsTheLifecycle(t *testing.T) {
 	}
 }
 
-// TestRecordedRowIsTheLifecycles: what is stored is what the method makes of the row before.
+// TestRecordedRowIsTheLifecycles: the stored row is what the method makes of the row before.
 func TestRecordedRowIsTheLifecycles(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -148,14 +148,14 @@ response_awaited = $7, ordered = $11, key = CASE WHEN $11 THEN id ELSE '' END, p
 	return ids
 }
 
-// recordFor is the attempt of the case.
+// recordFor returns the attempt of the case.
 func (b *bundle) recordFor(c recordCase, id string) switchboard.Record {
 	return switchboard.Record{
 		Attempt: b.attempt(switchboard.Delivery{ID: id}, c.number, c.status), Decision: c.decision, Generation: c.generation, TemporalRunID: "after",
 	}
 }
 
-// rows reads the deliveries whole, with their attempts, but for the names that differ.
+// rows reads the whole deliveries, with their attempts, except for the names that differ.
 func (b *bundle) rows(ids []string) []string {
 	b.t.Helper()
 	rows := make([]string, len(ids))

@@ -25,14 +25,14 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 	equal(t, "stored", b.read(d.ID), want)
 	equal(t, "start due", b.startDue(d.ID), time.Time{})
 
-	// The same attempt again changes nothing, whatever it says now.
+	// The same attempt again has no effect, whatever it contains now.
 	changed := a
 	changed.Outcome.StatusCode, changed.Outcome.Failure = 200, ""
 	got, err = b.Record(t.Context(), switchboard.Record{Attempt: changed, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "run_2", Generation: 1})
 	must(t, err)
 	equal(t, "repeated", got, want)
 
-	// Success: final, completed when the answer ended.
+	// Success: final, completed when the response ended.
 	b.advance(time.Minute)
 	second := b.attempt(d, 2, 200)
 	got, err = b.Record(t.Context(), switchboard.Record{Attempt: second, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "run_1", Generation: 1})
@@ -46,8 +46,8 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 	equal(t, "detail", history(detail), switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{a, second}, Actions: []switchboard.Action{}})
 }
 
-// TestRecordKeepsWhatIsPermanent: with what was decided and with the outcome itself, also
-// where somebody waits for the answer, and until the delivery is started again.
+// TestRecordKeepsWhatIsPermanent: with the decision and with the outcome itself, also if a caller
+// waits for the response, and until the delivery is started again.
 func TestRecordKeepsWhatIsPermanent(t *testing.T) {
 	t.Parallel()
 	for name, awaited := range map[string]bool{"alone": false, "awaited": true} {
@@ -74,8 +74,8 @@ func TestRecordKeepsWhatIsPermanent(t *testing.T) {
 	}
 }
 
-// One that comes with a number that is taken gets the next, and keeps that if it is
-// recorded again: whoever did so need not know that it was.
+// An attempt whose number is already used gets the next one, and keeps that if it is recorded
+// again: the caller need not know that it was recorded.
 func TestRecordOfATakenNumberMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -99,7 +99,7 @@ func TestRecordLeavesAFinalDeliveryWhereItIs(t *testing.T) {
 	d := b.delivery("acme")
 	cancelled, err := b.Cancel(t.Context(), root(), d.ID, "")
 	must(t, err)
-	got := b.record(d, 1, 200) // it was under way
+	got := b.record(d, 1, 200) // it was running
 	want := cancelled
 	want.AttemptsMade, want.LastStatusCode, want.TemporalRunID = 1, 200, "run_of_"+d.ID
 	equal(t, "cancelled", got, want)
@@ -126,7 +126,7 @@ func TestRecordOfAnEarlierRun(t *testing.T) {
 	if len(detail.Attempts) != 3 || detail.Attempts[2].ID != late.ID {
 		t.Errorf("attempts: %+v", detail.Attempts)
 	}
-	// A late attempt that comes in first does not take the start off the outbox.
+	// A late attempt that comes in first does not remove the start from the outbox.
 	third := b.record(got, 4, 410)
 	fourth, _, err := b.Retry(t.Context(), root(), third.ID, "")
 	must(t, err)
@@ -165,7 +165,7 @@ func TestRecordWhatNoTextMayHold(t *testing.T) {
 	equal(t, "headers", detail.Attempts[0].Outcome.Response.Headers, map[string]string{"X-\uFFFD": "\uFFFD\uFFFD"})
 }
 
-// TestRecordOneThatCannotBeStored shows that it hurts nobody in its batch.
+// TestRecordOneThatCannotBeStored: it does not affect the others in its batch.
 func TestRecordOneThatCannotBeStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

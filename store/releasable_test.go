@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// read is how many rows, or entries of an index, the plan has looked at.
+// read returns how many rows, or entries of an index, the plan has read.
 func (n planNode) read() (rows float64) {
 	if len(n.Plans) == 0 {
 		return (n.Rows + n.Removed) * n.Loops
@@ -18,8 +18,8 @@ func (n planNode) read() (rows float64) {
 	return rows
 }
 
-// TestOperatorsHoldsAreNotRead: whoever looks for the oldest delivery that is held and may be released
-// reads none of those before it that an operator holds, which may be millions.
+// TestOperatorsHoldsAreNotRead: a query for the oldest held delivery that may be released reads
+// none of the earlier ones that an operator holds, which may be millions.
 func TestOperatorsHoldsAreNotRead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

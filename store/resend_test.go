@@ -18,8 +18,8 @@ func changed() switchboard.Overrides {
 	}
 }
 
-// TestResend: the copy has its own life and its overrides, both sides name each other, and what is
-// overridden is unreadable in the database.
+// TestResend: the copy has its own life and its overrides, both sides name each other, and the
+// overrides cannot be read in the database.
 func TestResend(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -40,7 +40,7 @@ func TestResend(t *testing.T) {
 		equal(t, "links", []string{detail.ResendOf, strings.Join(detail.ResentAs, " "), strings.Join(detail.Changed, " ")}, want)
 		equal(t, "actions", b.actions(id), []string{"key_acme resend lost it"})
 	}
-	for range 2 { // a retry of it sends the same
+	for range 2 { // a retry of the copy sends the same
 		loaded, err := b.LoadForAttempt(t.Context(), d.ID)
 		must(t, err)
 		equal(t, "overrides", *loaded.Overrides, changed())
@@ -64,8 +64,7 @@ func TestResend(t *testing.T) {
 	equal(t, "violations", b.checks(), []string(nil))
 }
 
-// TestResendOnce: the same request, which is carried out again because its answer was lost, makes no
-// second copy.
+// TestResendOnce: the same request, made again because its answer was lost, makes no second copy.
 func TestResendOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -81,8 +80,8 @@ func TestResendOnce(t *testing.T) {
 	equal(t, "actions", len(b.actions(original.ID)), 1)
 }
 
-// TestResendStands: what keeps other deliveries from being sent keeps the copy as well, but for the
-// health of an endpoint that it does not go to; and what cannot be sent is refused.
+// TestResendStands: what holds other deliveries also holds the copy, except for the health of an
+// endpoint that it does not go to; and a copy that cannot be sent is refused.
 func TestResendStands(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -146,7 +145,7 @@ func TestResendInOrder(t *testing.T) {
 	equal(t, "violations", b.checks(), []string(nil))
 }
 
-// TestOverridesAreErased: with the event's data, with the tenant, and when their retention is over.
+// TestOverridesAreErased: with the event's data, with the tenant, and after their retention.
 func TestOverridesAreErased(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -185,9 +184,9 @@ func TestOverridesAreErased(t *testing.T) {
 	equal(t, "after the tenant's erasure", left, 0)
 }
 
-// TestRaceOnOneDelivery: a thousand calls of retry, cancel, hold and release on one delivery at once,
-// by two processes, while attempts are recorded: each accepted call is in its history, and the
-// delivery stands as the schema and the checks ask for.
+// TestRaceOnOneDelivery: two processes make a thousand calls of retry, cancel, hold and release on
+// one delivery at once, while attempts are recorded: each accepted call is in its history, and the
+// delivery satisfies the schema and the checks.
 func TestRaceOnOneDelivery(t *testing.T) {
 	t.Parallel()
 	const calls, callers = 1000, 20
@@ -235,7 +234,8 @@ func TestRaceOnOneDelivery(t *testing.T) {
 	if accepted[switchboard.ActionRetry] == 0 || accepted[switchboard.ActionHold] == 0 || accepted[switchboard.ActionCancel] == 0 {
 		t.Errorf("accepted %v", accepted)
 	}
-	// Each start of a generation is one accepted retry of a cancelled one, or a release.
+	// Each start of a generation comes from an accepted retry of a cancelled one, or from a
+	// release.
 	if most := 1 + accepted[switchboard.ActionRetry] + accepted[switchboard.ActionRelease]; detail.Delivery.Generation > most {
 		t.Errorf("generation %d after %v", detail.Delivery.Generation, accepted)
 	}

@@ -14,21 +14,21 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Old deliveries are attempted, retried, cancelled, reset and posted again by the store's own
-// methods while two runs of retention replace their partitions, and while Postgres ends the
-// connections of those at random. Nothing that is to be kept is lost, and a verification finds
-// nothing broken meanwhile.
+// The store's own methods attempt, retry, cancel, reset and post old deliveries again, while two
+// runs of retention replace their partitions, and while Postgres ends the connections of those runs
+// at random. Nothing that must be kept is lost, and a verification in the meantime finds nothing
+// wrong.
 func TestRetentionUnderChurn(t *testing.T) {
 	t.Parallel()
-	// Delivered ones stay for longer than the idempotency window of the verification, which is 7 days,
-	// as the configuration demands: else the event of an id that it knows may be gone. The clock jumps
-	// by half a day below.
+	// Delivered ones stay for longer than the idempotency window of the verification, which is 7
+	// days, as the configuration requires. Otherwise the event of a known id may be gone. The clock
+	// jumps by half a day below.
 	r := switchboard.Retention{Delivered: 8 * testDay, Failed: 10 * testDay, Payloads: 2 * testDay}
 	a := setupArchive(t, 12)
 	sub := a.subscribe("acme", "other")
 	a.fill(12)
 	a.exec("UPDATE deliveries SET subscription_id = $1", sub.ID)
-	a.exec("UPDATE subscriptions SET state = 'paused' WHERE id = $1", sub.ID) // so that one whose attempt is due can be held
+	a.exec("UPDATE subscriptions SET state = 'paused' WHERE id = $1", sub.ID) // so that a due one can be held
 	var open []*churned
 	for _, g := range a.rows {
 		if g.endedAt.IsZero() {
@@ -37,7 +37,7 @@ func TestRetentionUnderChurn(t *testing.T) {
 	}
 	slices.SortFunc(open, func(x, y *churned) int { return x.createdAt.Compare(y.createdAt) })
 
-	a.tick() // so that the time of a visit tells it from the one before, as it does outside of tests
+	a.tick() // so that the time of a visit differs from the one before, as it does outside of tests
 	ctx, stop := context.WithCancel(t.Context())
 	var done atomic.Int64
 	var group sync.WaitGroup
@@ -55,7 +55,7 @@ func TestRetentionUnderChurn(t *testing.T) {
 		})
 	}
 	var ends atomic.Int64
-	group.Go(func() { // what holds the advisory lock loses its connection, which has ended when the next statement begins
+	group.Go(func() { // the holder of the advisory lock loses its connection, which has ended when the next statement begins
 		for tick := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-tick.C {
 			var ended int64
 			must(t, a.sql.Get(&ended, `SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_locks WHERE locktype = 'advisory' AND granted
@@ -66,7 +66,7 @@ func TestRetentionUnderChurn(t *testing.T) {
 	var verified atomic.Int64
 	group.Go(func() {
 		for ctx.Err() == nil {
-			// Nothing is late by these, also where no run has come to it yet.
+			// With these settings nothing is late, even if no run has reached it yet.
 			if report := a.verifyUnder(switchboard.Retention{Delivered: 30 * testDay, Failed: 90 * testDay, Payloads: 30 * testDay}); !report.Clean() {
 				t.Errorf("meanwhile: %+v", report)
 				return
@@ -74,7 +74,7 @@ func TestRetentionUnderChurn(t *testing.T) {
 			verified.Add(1)
 		}
 	})
-	// Three days' halves, and for as long as it takes until enough has happened beside them.
+	// Three days' halves, and as long as it takes until enough has happened in the meantime.
 	enough := func() bool { return done.Load() >= 100 && ends.Load() >= 5 && verified.Load() >= 2 || t.Failed() }
 	for round := 0; round < 3 || !enough(); round++ {
 		var runs sync.WaitGroup
@@ -102,13 +102,13 @@ func TestRetentionUnderChurn(t *testing.T) {
 	equal(t, "violations", a.verifyDatabase().Violations, []switchboard.Violation{})
 }
 
-// churned is a delivery with how many actions it has.
+// churned is a delivery with its number of actions.
 type churned struct {
 	*generated
 	actions int
 }
 
-// change does something to a delivery.
+// change makes a random change of a delivery.
 func (a *archive) change(c *churned, random *rand.Rand) error {
 	ctx := a.t.Context()
 	found, err := a.Find(ctx, []string{c.id})
@@ -137,7 +137,7 @@ func (a *archive) change(c *churned, random *rand.Rand) error {
 		c.attempts++
 	case n < 26 && before.State.HasNextAttempt():
 		after, _, err = a.Retry(ctx, root(), c.id, "at once")
-		c.actions++ // also of one that is due already
+		c.actions++ // also if it is due already
 	case n < 28:
 		after, err = a.Cancel(ctx, root(), c.id, "over")
 		c.actions++
@@ -170,7 +170,7 @@ func (a *archive) change(c *churned, random *rand.Rand) error {
 	return nil
 }
 
-// checkChurned compares what is stored of the delivery with what was done.
+// checkChurned compares the stored delivery with the changes.
 func (a *archive) checkChurned(c *churned) {
 	a.t.Helper()
 	detail, err := a.Delivery(a.t.Context(), root(), c.id)

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// What happens to a delivery around its end, between the steps of a visit, is not lost.
+// Changes of a delivery around its end, between the steps of a visit, are not lost.
 func TestRetentionKeepsWhatIsRecordedLate(t *testing.T) {
 	t.Parallel()
 	r := switchboard.Retention{Delivered: 2 * testDay, Failed: 4 * testDay}
@@ -64,7 +64,7 @@ func (a *archive) cancelNow(d switchboard.Delivery) {
 	must(a.t, err)
 }
 
-// A visit that another run's has overtaken changes nothing: its partitions are others by now.
+// A visit after that of another run has no effect: its partitions have been replaced.
 func TestRetentionOfAnOvertakenVisit(t *testing.T) {
 	t.Parallel()
 	r := switchboard.Retention{Delivered: testDay, Failed: 2 * testDay}
@@ -91,7 +91,8 @@ func TestRetentionOfAnOvertakenVisit(t *testing.T) {
 	equal(t, "the partitions", after, before)
 }
 
-// TestPruningLocksInOrder: whoever locks the same deliveries by their ids waits for it, and it for them.
+// TestPruningLocksInOrder: it and others that lock the same deliveries by their ids wait for each
+// other without a deadlock.
 func TestPruningLocksInOrder(t *testing.T) {
 	t.Parallel()
 	r := switchboard.Retention{Delivered: 3 * testDay, Failed: 3 * testDay}
@@ -124,7 +125,7 @@ func TestPruningLocksInOrder(t *testing.T) {
 	equal(t, "deliveries that are left", left, 0)
 }
 
-// TestPruningWaitsForNoEventID that is being used again.
+// TestPruningWaitsForNoEventID: it skips an id that is being used again.
 func TestPruningWaitsForNoEventID(t *testing.T) {
 	t.Parallel()
 	a := setupArchive(t, 8)

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestPruneOperations: an operation leaves when it has ended for as long as failed deliveries are kept.
+// TestPruneOperations: an operation is deleted as long after its end as failed deliveries.
 func TestPruneOperations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -22,7 +22,7 @@ func TestPruneOperations(t *testing.T) {
 	for _, c := range []struct {
 		days time.Duration
 		rows int64
-	}{{89, 0}, {2, 1}, {300, 0}} { // one that runs never leaves
+	}{{89, 0}, {2, 1}, {300, 0}} { // a running operation is never deleted
 		b.advance(testDay * c.days)
 		step, more, err := b.PruneRecords(t.Context(), r)
 		must(t, err)
@@ -33,14 +33,14 @@ func TestPruneOperations(t *testing.T) {
 	equal(t, "left", left, []string{running})
 }
 
-// TestPruneIdleKeys: a key of which no delivery is open leaves, and each other one stays.
+// TestPruneIdleKeys: a key without an open delivery is deleted, and each other one stays.
 func TestPruneIdleKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	sub := b.ordering("acme", byKey)
 	open := b.acceptKeyed("acme", "open")[0]
 	for _, row := range []struct{ key, last string }{
-		{"gone", "dlv_0"},     // its delivery is not there
+		{"gone", "dlv_0"},     // its delivery is missing
 		{"none", ""},          // a crash left it empty
 		{"outdated", open.ID}, // the last delivery is of another key
 	} {

@@ -25,7 +25,7 @@ type archive struct {
 	rows  map[string]*generated
 }
 
-// generated is one delivery that a test made.
+// generated is a delivery that a test made.
 type generated struct {
 	id, event, tenant, state string
 	createdAt, endedAt       time.Time // endedAt is zero while it is open
@@ -135,7 +135,7 @@ func (a *archive) fill(days int) {
 			if day%3 == 0 && state == "failed" { // a second delivery of the event, which is open
 				a.add(generated{state: "held", createdAt: created, event: g.event, eventAt: created})
 			}
-			if day%4 == 0 && state == "delivered" && created.Add(5*testDay).Before(a.clock()) { // made again later
+			if day%4 == 0 && state == "delivered" && created.Add(5*testDay).Before(a.clock()) { // a delivery that was made again later
 				a.add(generated{state: "retrying", createdAt: created.Add(5 * testDay), event: g.event, eventAt: created})
 			}
 		}
@@ -182,7 +182,7 @@ func (a *archive) swap(v switchboard.PartitionVisit) {
 	a.t.Fatalf("the locks were never free for %v", v.Parts)
 }
 
-// check compares what is stored with what the rule keeps.
+// check compares the stored rows with those that the rule keeps.
 func (a *archive) check(r switchboard.Retention) {
 	a.t.Helper()
 	now := a.clock()
@@ -289,7 +289,7 @@ func TestRetentionKeepsWhatItMust(t *testing.T) {
 			a.fill(8)
 			a.retain(r)
 			a.check(r)
-			for range 2 { // day by day, when partitions are merged
+			for range 2 { // day by day, while partitions are merged
 				a.at(a.clock().Add(testDay))
 				a.retain(r)
 			}
@@ -298,7 +298,7 @@ func TestRetentionKeepsWhatItMust(t *testing.T) {
 	}
 }
 
-// What survived a visit because it was open leaves when it has ended.
+// Deliveries that survived a visit because they were open are deleted when their time is over.
 func TestRetentionOfSurvivors(t *testing.T) {
 	t.Parallel()
 	r := switchboard.Retention{Delivered: 3 * testDay, Failed: 5 * testDay, Payloads: 2 * testDay}
@@ -322,8 +322,8 @@ func TestRetentionOfSurvivors(t *testing.T) {
 	equal(t, "rows that are left", left, 0)
 }
 
-// Every step may be repeated, and what a crash leaves behind is no obstacle: each visit is
-// interrupted elsewhere.
+// Every step may be repeated, and leftovers of a crash are no obstacle: each visit is interrupted
+// at another place.
 func TestRetentionAfterACrash(t *testing.T) {
 	t.Parallel()
 	r := switchboard.Retention{Delivered: 2 * testDay, Failed: 4 * testDay, Payloads: testDay}
@@ -352,7 +352,7 @@ func TestRetentionAfterACrash(t *testing.T) {
 			stage(v)
 			stage(v)
 		},
-		func(v switchboard.PartitionVisit) { // after the swap, of which nobody heard
+		func(v switchboard.PartitionVisit) { // after the swap, whose result was lost
 			stage(v)
 			a.swap(v)
 			a.swap(v)
@@ -377,12 +377,12 @@ func TestRetentionAfterACrash(t *testing.T) {
 	a.check(r)
 }
 
-// churnPace is how often each of those who change deliveries does so while these are moved. More would only
-// make the partitions larger.
+// churnPace is how often each of the goroutines that change deliveries does so while these are
+// moved. More would only make the partitions larger.
 const churnPace = 10 * time.Millisecond
 
-// Attempts of old open deliveries are recorded while their partitions are replaced: nothing
-// is lost, whether the delivery ends by it or not.
+// Attempts of old open deliveries are recorded while their partitions are replaced: nothing is
+// lost, whether or not an attempt ends its delivery.
 func TestRetentionLosesNothingThatChangesMeanwhile(t *testing.T) {
 	t.Parallel()
 	r := switchboard.Retention{Delivered: 3 * testDay, Failed: 5 * testDay, Payloads: 2 * testDay}
@@ -469,7 +469,7 @@ func TestMaintenanceTakesTurns(t *testing.T) {
 	conn, err := a.sql.Connx(t.Context())
 	must(t, err)
 	defer conn.Close()
-	_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_lock(4097083626)") // goose's, who migrates
+	_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_lock(4097083626)") // the lock of goose, which migrates
 	must(t, err)
 	if _, err := a.PlanVisits(t.Context(), switchboard.Retention{}); !errors.Is(err, switchboard.ErrMaintenanceBusy) {
 		t.Errorf("while another migrates: %v", err)

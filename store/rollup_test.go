@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// attempted records an attempt that began so long ago, with that latency.
+// attempted records an attempt that began that long ago, with that latency.
 func (b *bundle) attempted(d switchboard.Delivery, status int, ago, latency time.Duration) switchboard.Delivery {
 	b.t.Helper()
 	a := b.attempt(d, d.AttemptsMade+1, status)
@@ -35,8 +35,8 @@ func (b *bundle) rollUp() switchboard.RollupResult {
 	return result
 }
 
-// counted are the rows of a rollup from one time to another, and what they are to be: the same
-// count of the attempts themselves. Those by subscription are of two tables.
+// counted returns the rows of a rollup from one time to another, and the expected rows: the same
+// count of the attempts themselves. Those by subscription are in two tables.
 func (b *bundle) counted(table string, from, to time.Time) (got, want []string) {
 	b.t.Helper()
 	var latencies []string
@@ -68,7 +68,7 @@ func (b *bundle) checkRollups(what string, from, to time.Time, tables ...string)
 	}
 }
 
-// TestRollupsEqualTheAttempts counts attempts of new and old deliveries, some of which are recorded
+// TestRollupsEqualTheAttempts counts attempts of new and old deliveries, some of them recorded
 // late, over a change of the hour and of the day, by two processes, with passes that fail.
 func TestRollupsEqualTheAttempts(t *testing.T) {
 	t.Parallel()
@@ -127,7 +127,7 @@ func TestRollupsEqualTheAttempts(t *testing.T) {
 	}
 }
 
-// TestRollUpFollows: what was just attempted is counted by the next pass.
+// TestRollUpFollows: the next pass counts the latest attempts.
 func TestRollUpFollows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -174,7 +174,7 @@ func TestRollUpFollows(t *testing.T) {
 	equal(t, "after passes that find nothing new", after, before)
 }
 
-// TestRollUpCatchesUp: hours in which no pass ran are counted, so many at a time.
+// TestRollUpCatchesUp: hours without a pass are counted, a number at a time.
 func TestRollUpCatchesUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -215,7 +215,7 @@ func TestRollUpKeepsItsProgress(t *testing.T) {
 	b.checkRollups("all", from, b.clock(), "traffic_minute", "traffic_hour", "traffic_subscription")
 }
 
-// TestRollupsAreForgotten when their time is over, and not before.
+// TestRollupsAreForgotten: they are deleted when their time is over, and not before.
 func TestRollupsAreForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -233,7 +233,7 @@ func TestRollupsAreForgotten(t *testing.T) {
 		{switchboard.HourTrafficKept + 2*time.Hour, 0, 0, 0},
 	} {
 		b.advance(begin().Add(step.after).Sub(b.clock()))
-		// As a workflow that ran all the time.
+		// As if the workflow had run all the time.
 		must(t, second(b.sql.Exec("UPDATE rollup SET hours_to = greatest(hours_to, $1)", b.clock().Truncate(time.Hour).Add(-2*time.Hour))))
 		if step.minutes == 1 {
 			must(t, second(b.sql.Exec("UPDATE rollup SET hours_to = $1", begin().Truncate(time.Hour))))
@@ -250,7 +250,7 @@ func TestRollupsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestOldProcessesAttemptsAreLate: a process of the version before records attempts without the
+// TestOldProcessesAttemptsAreLate: a process of the previous version records attempts without the
 // column, and they are counted.
 func TestOldProcessesAttemptsAreLate(t *testing.T) {
 	t.Parallel()
@@ -266,7 +266,7 @@ func TestOldProcessesAttemptsAreLate(t *testing.T) {
 	b.checkRollups("both", begin().Truncate(time.Hour), b.clock(), "traffic_minute")
 }
 
-// TestRollUpReadsOnePartition, and of the others the index of late attempts only.
+// TestRollUpReadsOnePartition: of the others it reads only the index of late attempts.
 func TestRollUpReadsOnePartition(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -297,7 +297,7 @@ func TestRollUpReadsOnePartition(t *testing.T) {
 	}
 }
 
-// TestErasureWaitsForACount: a pass that has read the attempts of a tenant before they are erased
+// TestErasureWaitsForACount: a pass that has read the attempts of a tenant before their erasure
 // leaves nothing behind.
 func TestErasureWaitsForACount(t *testing.T) {
 	t.Parallel()

@@ -56,7 +56,7 @@ func TestMigrateAndCheck(t *testing.T) {
 	check("older", "no Switchboard schema")
 }
 
-// TestPreReleaseIsRefused: a database of a pre-release is recognised, and left as it is.
+// TestPreReleaseIsRefused: a database of a pre-release is recognised, and not changed.
 func TestPreReleaseIsRefused(t *testing.T) {
 	t.Parallel()
 	b := setupAt(t, pg.Empty(t))
@@ -75,7 +75,7 @@ CREATE TABLE deliveries (id text)`)
 	equal(t, "tables", tables, 2)
 }
 
-// TestConstraints shows that the schema itself refuses what must not be.
+// TestConstraints: the schema itself refuses invalid rows.
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

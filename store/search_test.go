@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// called makes a subscription of that name and address.
+// called makes a subscription with that name and address.
 func (b *bundle) called(tenant, name, url string) switchboard.Subscription {
 	b.t.Helper()
 	s := switchboard.Subscription{
@@ -21,7 +21,7 @@ func (b *bundle) called(tenant, name, url string) switchboard.Subscription {
 	return s
 }
 
-// hits writes each hit in a line, without the id.
+// hits writes each hit as a line, without the id.
 func (b *bundle) hits(caller switchboard.Caller, text string) string {
 	b.t.Helper()
 	found, err := b.Search(b.t.Context(), caller, text)
@@ -37,8 +37,8 @@ func (b *bundle) hits(caller switchboard.Caller, text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestSearch: each kind is found by its name, and by the beginning of it, of the tenants that the
-// caller sees.
+// TestSearch: each kind is found by its name, and by the beginning of its name, within the tenants
+// that the caller sees.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -99,7 +99,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestSearchIsBounded: what very many are called is found all the same, and ten times at most.
+// TestSearchIsBounded: a name that very many have is found, at most ten times.
 func TestSearchIsBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -12,8 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// TestNoSecretCanBeRead searches every column of every table, in every usual
-// spelling, for what must not be there.
+// TestNoSecretCanBeRead searches every column of every table, in every usual spelling, for secrets.
 func TestNoSecretCanBeRead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -32,7 +31,7 @@ func TestNoSecretCanBeRead(t *testing.T) {
 	var all strings.Builder
 	for table, rows := range b.dump() {
 		text := strings.Join(rows, "\n")
-		if table == "audit" { // says which headers were changed, and nothing of their values
+		if table == "audit" { // it says which headers were changed, and nothing of their values
 			text = strings.NewReplacer("request.headers.Authorization", "", "request.headers.X-Token", "").Replace(text)
 		}
 		all.WriteString(text)
@@ -87,8 +86,7 @@ func TestMovedCiphertextIsUnreadable(t *testing.T) {
 	equal(t, "moved headers", []any{got.Unreadable, len(got.Request.Headers)}, []any{[]string{"request.headers"}, 0})
 }
 
-// TestNoPasswordInErrors: of a URL that cannot be parsed, nobody knows where its
-// password ends.
+// TestNoPasswordInErrors: nobody knows where the password ends in a URL that cannot be parsed.
 func TestNoPasswordInErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ url, says string }{

@@ -49,7 +49,7 @@ func (b *bundle) over(what string, token switchboard.Secret) {
 	refused(b.t, what, err, switchboard.CodeUnauthenticated, "")
 }
 
-// found checks that the token opens a session.
+// present checks that the token opens a session.
 func (b *bundle) present(token switchboard.Secret, poll bool) switchboard.Session {
 	b.t.Helper()
 	s, err := b.FindSession(b.t.Context(), token, poll)
@@ -93,7 +93,7 @@ func TestSession(t *testing.T) {
 	must(t, b.EndSession(t.Context(), again.Token, from))
 	b.over("unknown", "never seen")
 
-	// To sign out is audited, once, and so is a session that another replaces.
+	// Signing out is audited once, and so is a session that another replaces.
 	audit, err = b.Audit(t.Context(), root(), switchboard.AuditFilter{Kind: switchboard.AuditSession, Verb: switchboard.AuditDelete}, switchboard.PageRequest{})
 	must(t, err)
 	var ended []string
@@ -103,7 +103,7 @@ func TestSession(t *testing.T) {
 	equal(t, "ended", ended, []string{again.Session.ID + " " + key.ID + " Ana acme req-out 192.0.2.9", in.Session.ID + " " + key.ID + " Ana acme  "})
 }
 
-// TestSessionEnds: a session is over after its time, without requests, and with its key; and a poll
+// TestSessionEnds: a session is over after its time, without requests, and with its key; a poll
 // does not prolong it.
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
@@ -216,8 +216,8 @@ func TestVerifiedSession(t *testing.T) {
 	equal(t, "audited", len(audit.Items), 1)
 }
 
-// TestPortalLink: a link works once, for a while, and as long as its key is valid; whatever is wrong
-// with it, the answer is the same.
+// TestPortalLink: a link works once, for a while, and as long as its key is valid; whatever is
+// wrong with it, the answer is the same.
 func TestPortalLink(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -251,7 +251,7 @@ func TestPortalLink(t *testing.T) {
 	refused(t, "beyond the caller's tenant", err, switchboard.CodeForbidden, "tenant")
 }
 
-// TestPortalLinkOnce: of those who use a link at the same time one gets in.
+// TestPortalLinkOnce: if several people use a link at the same time, one gets a session.
 func TestPortalLinkOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -272,8 +272,8 @@ func TestPortalLinkOnce(t *testing.T) {
 	equal(t, "got in", in, 1)
 }
 
-// TestPortalLinks: links are listed with what has become of them, without what opens them, and one that nobody has
-// used can be withdrawn.
+// TestPortalLinks: links are listed with their state, without their tokens, and an unused one can
+// be withdrawn.
 func TestPortalLinks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -318,7 +318,7 @@ func TestPortalLinks(t *testing.T) {
 	equal(t, "audited", []any{len(audit.Items), audit.Items[0].Object, audit.Items[0].Tenant, audit.Items[0].Reason}, []any{1, p.Items[0].ID, "acme", "wrong person"})
 }
 
-// TestSessionsGo: what is over is deleted, and with a tenant what is its people's.
+// TestSessionsGo: ended ones are deleted, and with a tenant those of its people.
 func TestSessionsGo(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -73,7 +73,7 @@ func (b *bundle) open(keys string) *store.Store {
 	return s
 }
 
-// openPatient opens one that waits so long for more to share a commit. The test closes it.
+// openPatient opens a store that waits that long for more to share a commit. The test closes it.
 func (b *bundle) openPatient(keys string, wait time.Duration) *store.Store {
 	b.t.Helper()
 	keyring, err := store.ParseKeyring(keys)
@@ -92,7 +92,7 @@ func (b *bundle) clock() time.Time {
 	return b.now
 }
 
-// tick makes each look at the clock a microsecond later than the one before.
+// tick makes each reading of the clock a microsecond later than the one before.
 func (b *bundle) tick() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -128,7 +128,7 @@ func (b *bundle) subscribe(tenant string, events ...string) switchboard.Subscrip
 	return s
 }
 
-// event is one of the tenant that a subscription to "ticket.*" wants.
+// event is an event of the tenant that a subscription to "ticket.*" takes.
 func event(tenant, id string) switchboard.Event {
 	return switchboard.Event{ID: id, Tenant: tenant, Type: "ticket.created", Data: []byte(`{"b": 1,  "a":2}`)}
 }
@@ -150,7 +150,7 @@ func (b *bundle) delivery(tenant string) switchboard.Delivery {
 	return a.Deliveries[0]
 }
 
-// read is the delivery as it is now.
+// read returns the delivery as it is now.
 func (b *bundle) read(id string) switchboard.Delivery {
 	b.t.Helper()
 	found, err := b.Find(b.t.Context(), []string{id})
@@ -161,7 +161,7 @@ func (b *bundle) read(id string) switchboard.Delivery {
 	return found[0]
 }
 
-// startDue is when the delivery is to be dispatched; empty: it was.
+// startDue returns when the delivery is due to be dispatched; zero: it was dispatched.
 func (b *bundle) startDue(id string) time.Time {
 	b.t.Helper()
 	var due time.Time
@@ -169,7 +169,7 @@ func (b *bundle) startDue(id string) time.Time {
 	return due.UTC()
 }
 
-// actions lists what was done to the delivery, as "actor action reason".
+// actions lists the actions on the delivery, as "actor action reason".
 func (b *bundle) actions(id string) []string {
 	b.t.Helper()
 	detail, err := b.Delivery(b.t.Context(), root(), id)
@@ -181,8 +181,7 @@ func (b *bundle) actions(id string) []string {
 	return done
 }
 
-// attempt is the delivery's attempt of that number that took 20 ms and saw the
-// status code.
+// attempt is the delivery's attempt with that number, which took 20 ms and got the status code.
 func (b *bundle) attempt(d switchboard.Delivery, number, status int) switchboard.Attempt {
 	return switchboard.Attempt{
 		ID: switchboard.NewID(switchboard.AttemptPrefix, b.clock()), DeliveryID: d.ID, Number: number, At: b.clock(), Timeout: 10 * time.Second,
@@ -233,7 +232,7 @@ func refused(t testing.TB, what string, err error, code switchboard.Code, field 
 	}
 }
 
-// longest is how long a test waits for what takes far less on any machine.
+// longest is how long a test waits for something that takes far less on any machine.
 const longest = 2 * time.Minute
 
 // eventually waits until the condition holds.

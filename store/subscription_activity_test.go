@@ -10,7 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestSubscriptionActivity: what is open now, and the attempts of the last 24 hours out of the rollups.
+// TestSubscriptionActivity: the open deliveries, and the attempts of the last 24 hours from the
+// rollups.
 func TestSubscriptionActivity(t *testing.T) {
 	t.Parallel()
 	b, acme, globex := traffic(t)
@@ -50,7 +51,8 @@ func TestSubscriptionActivity(t *testing.T) {
 	equal(t, "in its chart", []any{summary(counted), counted.CountedTo}, []any{"succeeded 2/2 12:00:1 13:00:1, failed 1/0 13:00:1", b.clock()})
 }
 
-// TestSubscriptionFilters: failing is what the breaker stops, and what failed three times in a row.
+// TestSubscriptionFilters: a subscription fails if its breaker is not closed, or three attempts in
+// a row have failed.
 func TestSubscriptionFilters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

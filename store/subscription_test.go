@@ -34,7 +34,7 @@ func full() switchboard.Subscription {
 	}
 }
 
-// withoutSecrets is the subscription as reads return it.
+// withoutSecrets returns the subscription as reads return it.
 func withoutSecrets(s switchboard.Subscription) switchboard.Subscription {
 	s.Secrets = nil
 	return s
@@ -118,7 +118,7 @@ func TestUpdateSubscription(t *testing.T) {
 	must(t, err)
 	equal(t, "after refused changes", stored, want)
 
-	// The signing secret outlives changes.
+	// The signing secret stays after changes.
 	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""), false)
 	must(t, err)
 	work, err := b.LoadForAttempt(t.Context(), a.Deliveries[0].ID)
@@ -172,7 +172,7 @@ func TestRotateSecret(t *testing.T) {
 		equal(t, "version", stored.Version, version)
 		return next
 	}
-	// until is the secret with its end, so long from now.
+	// until is the secret with its end, that long from now.
 	until := func(secret switchboard.SigningSecret, grace time.Duration) switchboard.SigningSecret {
 		secret.ExpiresAt = b.clock().Add(grace)
 		return secret
@@ -200,8 +200,8 @@ func TestRotateSecret(t *testing.T) {
 	equal(t, "all are revoked", valid(), []switchboard.SigningSecret{sixth})
 }
 
-// TestTooManySecrets: a rotation too many is refused and changes nothing, and there is
-// always one that is not.
+// TestTooManySecrets: a rotation too many is refused and has no effect, and there is always one
+// that is allowed.
 func TestTooManySecrets(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestTenantsSeeNothingOfEachOther calls every method that takes a caller and an
-// id, once for a row of another tenant and once for one that does not exist: the
-// answers must not differ, and nothing may change.
+// TestTenantsSeeNothingOfEachOther calls every method that takes a caller and an id, once for a row
+// of another tenant and once for a missing one: the answers must not differ, and nothing may
+// change.
 func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -167,7 +167,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	refused(t, "TenantUsage", second(b.TenantUsage(ctx, spy, "acme")), switchboard.CodeForbidden, "")
 	equal(t, "the database", b.dump(), before)
 
-	// Whoever adds a method with a caller adds it here.
+	// Add every new method with a caller here.
 	covered := map[string]bool{
 		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true, "PlanOperation": true, "StartOperation": true, "CreatePortalLink": true,
 		"CreateSubscription": true, "CreateKey": true, // these two make rows: see their own tests
@@ -185,7 +185,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	}
 }
 
-// dump is all that the tables hold, as text, by table.
+// dump returns the content of the tables as text, by table.
 func (b *bundle) dump() map[string][]string {
 	b.t.Helper()
 	var tables []string

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The trace of a post stays with its event: for attempts, and for dispatches, also of a replay that is made
-// days later.
+// The trace of a post stays with its event: for attempts, and for dispatches, also of a replay days
+// later.
 func TestTraceParent(t *testing.T) {
 	t.Parallel()
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -26,7 +26,7 @@ func TestTraceParent(t *testing.T) {
 	must(t, err)
 	equal(t, "the traces of dispatches", parents, map[string]string{one.ID: parent})
 
-	b.record(one, 1, 410) // so that it can be sent anew
+	b.record(one, 1, 410) // so that it can be sent again
 	b.advance(48 * time.Hour)
 	copied, _, err := b.Resend(t.Context(), root(), one.ID, switchboard.Resend{Reason: "again"})
 	must(t, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// traffic is a bundle in which acme's and globex's receivers answered for an hour and a half, and
-// the operators' own.
+// traffic is a bundle in which the receivers of acme, globex and the operators answered for an hour
+// and a half.
 func traffic(t *testing.T) (b *bundle, acme, globex switchboard.Subscription) {
 	t.Helper()
 	b = setup(t)
@@ -35,7 +35,7 @@ func traffic(t *testing.T) (b *bundle, acme, globex switchboard.Subscription) {
 	return b, acme, globex
 }
 
-// summary is what was counted: "value attempts/succeeded", with the steps where it has points.
+// summary returns the counts: "value attempts/succeeded", with the steps if it has points.
 func summary(found switchboard.Traffic) string {
 	var groups []string
 	for _, g := range found.Groups {
@@ -95,7 +95,6 @@ func TestTraffic(t *testing.T) {
 	refused(t, "too many points", err, switchboard.CodeInvalid, "step")
 }
 
-// TestTrafficHasTheLargestGroups only.
 func TestTrafficHasTheLargestGroups(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -107,7 +106,7 @@ func TestTrafficHasTheLargestGroups(t *testing.T) {
 		[]any{switchboard.MaxTrafficGroups, true, "host-60", "host-11", true})
 }
 
-// failures are the groups as "host failure code: open of tenants, attempts".
+// failures returns the groups as "host failure code: open of tenants, attempts".
 func failures(found switchboard.FailureGroups) []string {
 	var lines []string
 	for _, g := range found.Groups {

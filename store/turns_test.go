@@ -24,8 +24,8 @@ func (b *bundle) limited(maxInFlight int, rate switchboard.RateLimit) switchboar
 	return s
 }
 
-// TestTurns: the generic cell rate algorithm, for turns that are asked for one after the other at
-// once. The rates are so low that the time that the test takes does not matter.
+// TestTurns: the generic cell rate algorithm, for turns that are asked for one after the other
+// without a pause. The rates are so low that the time of the test does not matter.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

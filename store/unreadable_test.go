@@ -28,7 +28,7 @@ func (b *bundle) private(name string) switchboard.Subscription {
 	return s
 }
 
-// TestUnreadableParts: what cannot be read of a row is named, and nothing else is lost.
+// TestUnreadableParts: the parts of a row that cannot be read are named, and nothing else is lost.
 func TestUnreadableParts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -74,7 +74,8 @@ func TestUnreadableParts(t *testing.T) {
 	}
 }
 
-// TestUnreadableSubscription: with the wrong key nothing is sent, and the subscription can be given anew, rotated and deleted.
+// TestUnreadableSubscription: with the wrong key nothing is sent, and the subscription can be given
+// again, rotated and deleted.
 func TestUnreadableSubscription(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -114,7 +115,7 @@ func TestUnreadableSubscription(t *testing.T) {
 	refused(t, "deleted", second(wrong.Subscription(t.Context(), root(), other.ID)), switchboard.CodeNotFound, "")
 }
 
-// TestUnreadableNeighbours: of the other rows with documents of their own.
+// TestUnreadableNeighbours: the same for the other rows with documents of their own.
 func TestUnreadableNeighbours(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -152,7 +153,7 @@ func TestUnreadableNeighbours(t *testing.T) {
 	equal(t, "headers of answers", got, []map[string]string{{"A": "1", "B": "b"}, {"": `["x"]`}, nil, {"Server": "test"}})
 }
 
-// TestCheckKeys: a process finds out whether its keys are the database's before it uses them.
+// TestCheckKeys: a process checks that its keys are the database's before it uses them.
 func TestCheckKeys(t *testing.T) {
 	t.Parallel()
 	const newer, other = "newer:ab", "newer:cd"
@@ -195,7 +196,7 @@ func TestCheckKeys(t *testing.T) {
 	check("nothing is in use", ring, "")
 }
 
-// TestDamagedRowDoesNotDisproveAKey: of the rows from before there were check values.
+// TestDamagedRowDoesNotDisproveAKey: for rows from before there were check values.
 func TestDamagedRowDoesNotDisproveAKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

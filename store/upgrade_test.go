@@ -9,7 +9,7 @@ import (
 )
 
 // version100 makes a database of schema version 100 with partitions, a subscription in each state
-// and, for each of them, a delivery in each state. Their ids end in both.
+// and, for each of them, a delivery in each state. Their ids end with both states.
 func version100(t *testing.T) *bundle {
 	t.Helper()
 	b := setupAt(t, pg.Empty(t))
@@ -32,7 +32,7 @@ SELECT 'att_' || id, id, 1, 1, $1, 503, 'http_5xx', '', 1, 1, 0, 'POST', 'https:
 	return b
 }
 
-// TestUpgradeKeepsAttempts: one that was made before says that what it sent is not known.
+// TestUpgradeKeepsAttempts: an earlier attempt says that its request is not known.
 func TestUpgradeKeepsAttempts(t *testing.T) {
 	t.Parallel()
 	b := version100(t)
@@ -43,7 +43,7 @@ func TestUpgradeKeepsAttempts(t *testing.T) {
 	equal(t, "attempt", []any{a.Outcome.StatusCode, len(a.Request.SHA256), a.SubscriptionVersion, a.Outcome.RemoteIP}, []any{503, 0, 0, ""})
 }
 
-// TestUpgradeFrom100: what was stored is what the present version can go on with.
+// TestUpgradeFrom100: the current version can continue with everything that was stored.
 func TestUpgradeFrom100(t *testing.T) {
 	t.Parallel()
 	b := version100(t)
@@ -96,7 +96,7 @@ WHERE state IN ('held', 'blocked') GROUP BY 1, 2, 3, 4 ORDER BY 1, 3`))
 	equal(t, "open ones of the deleted one", odd, 0)
 }
 
-// TestUpgradedSchemaIsTheFreshOne: in columns, constraints and indexes, of partitions too.
+// TestUpgradedSchemaIsTheFreshOne: in columns, constraints and indexes, also of partitions.
 func TestUpgradedSchemaIsTheFreshOne(t *testing.T) {
 	t.Parallel()
 	upgraded, fresh := version100(t), setup(t)
@@ -114,8 +114,8 @@ UNION ALL SELECT concat_ws(' ', 'table', relname, reloptions) FROM pg_class WHER
 	equal(t, "schema", describe(upgraded), describe(fresh))
 }
 
-// TestUpgradeFrom101: keys that exist may read payloads as before, and those that a process of
-// that version makes meanwhile may not.
+// TestUpgradeFrom101: existing keys may read payloads as before, and those that a process of that
+// version makes in the meantime may not.
 func TestUpgradeFrom101(t *testing.T) {
 	t.Parallel()
 	b := setupAt(t, pg.Empty(t))
@@ -129,8 +129,8 @@ func TestUpgradeFrom101(t *testing.T) {
 	equal(t, "keys that may read payloads", may, []string{"key_before"})
 }
 
-// TestUpgradeFrom101KeepsFlowControl: what version 101 knows of endpoints, operations, keys and workers goes
-// on, and what came later begins empty.
+// TestUpgradeFrom101KeepsFlowControl: what version 101 knows of endpoints, operations, keys and
+// workers stays, and later columns begin empty.
 func TestUpgradeFrom101KeepsFlowControl(t *testing.T) {
 	t.Parallel()
 	b := version100(t)
@@ -166,7 +166,7 @@ func TestUpgradeFrom101KeepsFlowControl(t *testing.T) {
 	must(t, err)
 	equal(t, "its key", detail.Delivery.Key, "key-1")
 
-	// What came later.
+	// Tables of later versions.
 	equal(t, "audit", len(b.audited(root(), switchboard.AuditFilter{})), 0)
 	then, err := b.SubscriptionsThen(t.Context(), b.clock().Add(-time.Hour), []string{"sub_paused"})
 	must(t, err)
@@ -179,7 +179,8 @@ func TestUpgradeFrom101KeepsFlowControl(t *testing.T) {
 	equal(t, "operations that run", flow.Operations, 2) // those that version 101 began
 }
 
-// TestMigrationKeepsNobodyWaiting who comes while it waits for somebody else's lock, as that of a dump.
+// TestMigrationKeepsNobodyWaiting: while it waits for a lock, such as that of a dump, nobody waits
+// behind it.
 func TestMigrationKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	b := setupAt(t, pg.Empty(t))
@@ -199,7 +200,8 @@ func TestMigrationKeepsNobodyWaiting(t *testing.T) {
 	must(t, b.CheckSchema(t.Context()))
 }
 
-// TestIndexesBuiltAheadAreTaken by the migration that makes them: so says docs/upgrading.md.
+// TestIndexesBuiltAheadAreTaken: the migration that makes them uses them, as docs/upgrading.md
+// says.
 func TestIndexesBuiltAheadAreTaken(t *testing.T) {
 	t.Parallel()
 	b := setupAt(t, pg.Empty(t))

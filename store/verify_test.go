@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// verifyDatabase verifies under the settings that Switchboard has by default.
+// verifyDatabase verifies with Switchboard's default settings.
 func (b *bundle) verifyDatabase() switchboard.VerifyReport {
 	b.t.Helper()
 	return b.verifyUnder(switchboard.Retention{Delivered: 30 * testDay, Failed: 90 * testDay, Payloads: 10 * testDay})
@@ -25,8 +25,8 @@ func (b *bundle) verifyUnder(r switchboard.Retention) switchboard.VerifyReport {
 	return v.Report
 }
 
-// Each promise that is broken is found, and named by its check. Each case breaks the one
-// delivery of a tenant of its own.
+// Each broken promise is found, and named by its check. Each case breaks the one delivery of a
+// tenant of its own.
 func TestVerifyFindsWhatIsBroken(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -104,7 +104,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 const erasedTenant = `INSERT INTO erasures (id, scope, tenant, event_id, requested_at, cut_off_at, finished_at, actor, person, reason)
 	VALUES ('era_of_{t}', 'tenant', '{t}', '', now(), now() + interval '1000 days', now(), 'cli', '', '')`
 
-// The table partitions and Postgres' own do not differ.
+// The table partitions and Postgres's own do not differ.
 func TestVerifyComparesThePartitions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -125,7 +125,7 @@ func TestVerifyComparesThePartitions(t *testing.T) {
 	}
 }
 
-// A partition that nobody makes is missed before it is needed.
+// A missing partition is reported before it is needed.
 func TestVerifyFindsThatRetentionDoesNotRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -140,7 +140,7 @@ func TestVerifyFindsThatRetentionDoesNotRun(t *testing.T) {
 	equal(t, "when it has run", b.checks(), []string(nil))
 }
 
-// checks are the names of the checks that find a violation.
+// checks returns the names of the checks that find a violation.
 func (b *bundle) checks() []string {
 	b.t.Helper()
 	var names []string
@@ -150,7 +150,7 @@ func (b *bundle) checks() []string {
 	return names
 }
 
-// Payloads that retention has left are found, and those of open deliveries are none.
+// Payloads that retention has left are found, and those of open deliveries are no violation.
 func TestVerifyFindsPayloads(t *testing.T) {
 	t.Parallel()
 	a := setupArchive(t, 20)
@@ -160,7 +160,8 @@ func TestVerifyFindsPayloads(t *testing.T) {
 	equal(t, "violations", found, []switchboard.Violation{{Check: "payload_past_retention", Partition: "p20260701", Subject: g.event, Detail: found[0].Detail}})
 }
 
-// A delivery that has ended or was parked says so for a while, in which its workflow may still run.
+// A delivery that has ended or was parked says so for a while, during which its workflow may still
+// run.
 func TestVerifyKnowsWhatHasJustEnded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

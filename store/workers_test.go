@@ -14,7 +14,7 @@ func (b *bundle) keepAlive() {
 	must(b.t, second(b.sql.Exec("UPDATE workers SET seen_at = now() + interval '1 hour'")))
 }
 
-// TestHeartbeats: a worker learns how many live, and whether the others reckon with it.
+// TestHeartbeats: a worker learns how many live, and whether the others count it.
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -51,7 +51,7 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
-// TestHeartbeatNamesWhatWaits and may be sent.
+// TestHeartbeatNamesWhatWaits: it returns the waiting subscriptions that may be sent to.
 func TestHeartbeatNamesWhatWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -82,8 +82,8 @@ func TestHeartbeatNamesWhatWaits(t *testing.T) {
 	}
 }
 
-// TestHeartbeatsWaitForNoOther: after an outage of Postgres each worker finds the others to be forgotten, while these
-// say that they live.
+// TestHeartbeatsWaitForNoOther: after an outage of Postgres each worker would delete the rows of
+// the others, while these send their own heartbeats.
 func TestHeartbeatsWaitForNoOther(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

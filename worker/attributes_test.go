@@ -40,7 +40,7 @@ func (a *attributes) AddSearchAttributes(_ context.Context, in *operatorservice.
 	return nil, a.add
 }
 
-// TestSearchAttributes: what is missing is registered; one of another type is never used.
+// TestSearchAttributes: missing ones are registered; one with another type is never used.
 func TestSearchAttributes(t *testing.T) {
 	t.Parallel()
 	const keyword, text = enumspb.INDEXED_VALUE_TYPE_KEYWORD, enumspb.INDEXED_VALUE_TYPE_TEXT

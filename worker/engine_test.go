@@ -24,7 +24,7 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// TestDispatch: what Temporal is asked for a delivery, by its row and by what is there.
+// TestDispatch: the calls to Temporal for a delivery, by its row and by Temporal's state.
 func TestDispatch(t *testing.T) {
 	t.Parallel()
 	open := serviceerror.NewWorkflowExecutionAlreadyStarted("open", "", "")
@@ -66,7 +66,7 @@ func of(state switchboard.State, generation int) switchboard.Delivery {
 	return switchboard.Delivery{ID: "d", Generation: generation, State: state}
 }
 
-// TestRetryNowUnpausesAlways: whoever asked may be gone by then, and nobody else would.
+// TestRetryNowUnpausesAlways: the caller may have left by then, and nobody else would do it.
 func TestRetryNowUnpausesAlways(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -80,7 +80,7 @@ func TestRetryNowUnpausesAlways(t *testing.T) {
 	}
 }
 
-// TestStartOptions: a first generation is started once, whoever asks; a later one follows.
+// TestStartOptions: a first generation is started once, by whoever asks first; a later one follows.
 func TestStartOptions(t *testing.T) {
 	t.Parallel()
 	for generation, want := range map[int]enumspb.WorkflowIdReusePolicy{
@@ -103,7 +103,7 @@ func TestStartOptions(t *testing.T) {
 	}
 }
 
-// TestEagerWhileTemporalAnswers: where it does not, the answer may come too late.
+// TestEagerWhileTemporalAnswers: if it does not answer, the answer may come too late.
 func TestEagerWhileTemporalAnswers(t *testing.T) {
 	t.Parallel()
 	outages := &activities.Outages{Log: slog.New(slog.DiscardHandler)}
@@ -125,7 +125,7 @@ func TestEagerWhileTemporalAnswers(t *testing.T) {
 	}
 }
 
-// TestCancelIsOfTheRunThatHasTheDelivery and of no later one.
+// TestCancelIsOfTheRunThatHasTheDelivery: it cancels no later run.
 func TestCancelIsOfTheRunThatHasTheDelivery(t *testing.T) {
 	t.Parallel()
 	for temporalRunID, want := range map[string][]string{"its run": {"cancel d its run"}, "": {"pause d", "unpause d"}} {
@@ -139,7 +139,7 @@ func TestCancelIsOfTheRunThatHasTheDelivery(t *testing.T) {
 	}
 }
 
-// TestDescribeTellsTheGeneration that a workflow was started for.
+// TestDescribeTellsTheGeneration: it is the one that a workflow was started for.
 func TestDescribeTellsTheGeneration(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []int{1, 2, 7} {
@@ -162,8 +162,8 @@ func TestDescribeTellsTheGeneration(t *testing.T) {
 	}
 }
 
-// TestStartOfALaterGenerationIsMarked at once: the relay's would start one again that was
-// terminated in Temporal.
+// TestStartOfALaterGenerationIsMarked: at once, because otherwise the relay would start it again
+// after it was terminated in Temporal.
 func TestStartOfALaterGenerationIsMarked(t *testing.T) {
 	t.Parallel()
 	for generation, want := range map[int][]string{1: nil, 2: {"d"}} {
@@ -177,8 +177,8 @@ func TestStartOfALaterGenerationIsMarked(t *testing.T) {
 	}
 }
 
-// TestStartLeavesToTheRelay what the pool has no room for within the wait, and the caller
-// does not wait any longer.
+// TestStartLeavesToTheRelay: it leaves what the pool has no room for within the wait, and the
+// caller waits no longer.
 func TestStartLeavesToTheRelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

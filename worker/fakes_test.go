@@ -14,7 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// outbox is a store's outbox in memory.
+// fakeOutbox is a store's outbox in memory.
 type fakeOutbox struct {
 	mu      sync.Mutex
 	due     []switchboard.Delivery
@@ -58,9 +58,9 @@ func (o *fakeOutbox) Operation(_ context.Context, _ switchboard.Caller, id strin
 	return switchboard.Operation{ID: id, Tenant: "acme", SubscriptionID: "sub_1", Action: switchboard.ActionRelease}, o.away
 }
 
-// fakeTemporal is a client of a Temporal that gives the answers that it is given.
+// fakeTemporal is a client of a Temporal that gives prepared answers.
 type fakeTemporal struct {
-	client.Client // for what the tests do not need
+	client.Client // for methods that the tests do not need
 
 	start func(client.StartWorkflowOptions) error
 	pause error // what a pause is answered

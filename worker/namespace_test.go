@@ -37,8 +37,8 @@ func (r *registry) RegisterNamespace(_ context.Context, in *workflowservice.Regi
 	return nil, r.make
 }
 
-// TestNamespace: it is made where it is missing and may be made; else the error says how. A
-// worker that may not look finds out by its start.
+// TestNamespace: a missing one is made if that is allowed; otherwise the error says how to make it.
+// A worker that may not look finds out when it starts.
 func TestNamespace(t *testing.T) {
 	t.Parallel()
 	missing, denied := serviceerror.NewNamespaceNotFound("acme"), serviceerror.NewPermissionDenied("no", "")

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// fakeDispatcher notes what was dispatched, and fails or refuses for some.
+// fakeDispatcher notes dispatches, and fails or refuses some of them.
 type fakeDispatcher struct {
 	mu         sync.Mutex
 	dispatched []string
@@ -44,7 +44,7 @@ func named(ids ...string) []switchboard.Delivery {
 
 func sorted(ids []string) []string { return slices.Sorted(slices.Values(ids)) }
 
-// TestRelayPass: what was dispatched is marked, whatever became of the others.
+// TestRelayPass: successful dispatches are marked, whatever the result of the others.
 func TestRelayPass(t *testing.T) {
 	t.Parallel()
 	away := errors.New("Temporal is away")
@@ -73,7 +73,7 @@ func TestRelayPass(t *testing.T) {
 	}
 }
 
-// slow is a Temporal that lets the starts of some wait until their time is up.
+// slow is a Temporal that makes some starts wait until their time is over.
 type slow struct {
 	fakeDispatcher
 	hangs func(id string) bool
@@ -91,8 +91,8 @@ func (f *slow) dispatch(ctx context.Context, d switchboard.Delivery) (bool, erro
 	return f.fakeDispatcher.dispatch(ctx, d)
 }
 
-// TestRelayPassBesideSlowStarts: one that takes too long ends alone, and a Temporal that
-// hangs is not asked for each of a batch.
+// TestRelayPassBesideSlowStarts: a start that takes too long ends alone, and a Temporal that hangs
+// is not asked for each delivery of a batch.
 func TestRelayPassBesideSlowStarts(t *testing.T) {
 	t.Parallel()
 	var ids []string
@@ -129,9 +129,9 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 	}
 }
 
-// TestRelayRun: a signal is followed at once, a full batch by the next, what was found by a look soon
-// after, and while
-// Postgres is away only the poll asks again.
+// TestRelayRun: a signal starts a pass at once, a full batch is followed by the next, and
+// deliveries that were found by another pass soon after. While Postgres is unavailable only the
+// poll asks again.
 func TestRelayRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestRelayRun(t *testing.T) {
 	})
 }
 
-// TestRelayClaimsFewerWhereStartsAreSlow, and all again when they are not.
+// TestRelayClaimsFewerWhereStartsAreSlow: it claims all again when they are not.
 func TestRelayClaimsFewerWhereStartsAreSlow(t *testing.T) {
 	t.Parallel()
 	limit := relayBatch

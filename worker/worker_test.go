@@ -17,13 +17,13 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// joining is a store that answers heartbeats of a worker that joins.
+// joining is a store that answers the heartbeats of a worker that joins.
 type joining struct {
 	activities.QueueStore
 
 	since   time.Time
-	counts  time.Duration // when the others reckon with the worker; 0: they never do
-	returns time.Duration // when Postgres does
+	counts  time.Duration // when the others count the worker; 0: they never do
+	returns time.Duration // when Postgres is available again
 }
 
 func (j *joining) Heartbeat(context.Context, string, int, switchboard.WorkerFacts) (switchboard.Workers, error) {
@@ -34,8 +34,8 @@ func (j *joining) Heartbeat(context.Context, string, int, switchboard.WorkerFact
 	return switchboard.Workers{Live: 2, Rank: 1, Counted: j.counts > 0 && passed >= j.counts}, nil
 }
 
-// TestJoin: a worker begins when the others reckon with it, and does not wait without end for
-// requests of theirs that hang.
+// TestJoin: a worker begins when the others count it, and does not wait without end for their
+// hanging requests.
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -64,7 +64,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestStopWaitsForPostgres: what was sent is recorded before the process ends, if that is soon.
+// TestStopWaitsForPostgres: outcomes are recorded before the process ends, if that is soon.
 func TestStopWaitsForPostgres(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -94,7 +94,7 @@ func TestStopWaitsForPostgres(t *testing.T) {
 	}
 }
 
-// A process that stops while it waits for Temporal has nothing to complain of.
+// A process that stops while it waits for Temporal reports no error.
 func TestStopWhileTemporalIsAwayIsNoError(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)

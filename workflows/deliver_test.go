@@ -22,11 +22,11 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// The test environment gives an activity at most ten executions, where the server
-// gives as many as it takes: scenarios keep below that.
+// The test environment gives an activity at most ten executions, where the server has no limit, so
+// scenarios stay below that.
 
-// scenario is a delivery in virtual time: a row in memory, a receiver that
-// gives its answers in order, and the real workflow and activities between them.
+// scenario is a delivery in virtual time: a row in memory, a receiver that gives its responses in
+// order, and the real workflow and activities between them.
 type scenario struct {
 	*testsuite.TestWorkflowEnvironment
 	store *fakeStore
@@ -246,8 +246,8 @@ func TestDeliverStopsAtGone(t *testing.T) {
 	}
 }
 
-// TestDeliverEndsHeld: the address changed during the backoff, and the new one has not
-// been verified. The run ends; the verification releases the delivery.
+// TestDeliverEndsHeld: the address changed during the backoff, and the new one is not verified yet.
+// The run ends; the verification releases the delivery.
 func TestDeliverEndsHeld(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, 503, 200)
@@ -328,7 +328,7 @@ func TestDatabaseOutageNeverSendsTwice(t *testing.T) {
 	}
 }
 
-// TestFirstTaskThatWasLost: the worker that had it has ended, and may have sent the request.
+// TestFirstTaskThatWasLost: its worker has ended, and may have sent the request.
 func TestFirstTaskThatWasLost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -395,8 +395,8 @@ func TestOperatorsRetryBringsTheNextAttemptForward(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, 503, 200)
 	s.store.loaded.Subscription.Retry.InitialInterval = switchboard.Duration(10 * time.Hour)
-	// The row is dated back; the pending activity is woken by Temporal's own means,
-	// which the test environment lacks: its retry at the old date finds it due.
+	// The row gets an earlier date. Temporal wakes the pending activity, which the test environment
+	// cannot do: the retry at the old date finds it due.
 	s.RegisterDelayedCallback(func() {
 		s.store.mu.Lock()
 		defer s.store.mu.Unlock()

@@ -18,19 +18,19 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// fakeOperation is an operation of so many steps, each of which asks for the same wait.
+// fakeOperation is an operation with that many steps, each of which asks for the same wait.
 type fakeOperation struct {
 	steps int
 	wait  time.Duration
-	fail  map[int]error // what the n-th call fails with
-	one   int           // the step of which a single item breaks; 0: none
+	fail  map[int]error // the error of the n-th call
+	one   int           // the step in which a single item breaks; 0: none
 
 	paused map[int]bool   // the calls that find the operation paused
 	during map[int]func() // called during the n-th call
 
 	mu     sync.Mutex
 	calls  int
-	singly []int // those of them that did items one by one
+	singly []int // the calls that handled items one by one
 	clock  func() time.Time
 	stamps []time.Time // of the steps
 }
@@ -89,8 +89,8 @@ func operateEnvironment(f *fakeOperation) *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-// TestOperateResumed: one that finds its operation paused ends, unless it was told of the resumption by
-// then; it may be told at any time.
+// TestOperateResumed: a workflow that finds its operation paused ends, unless it heard of the
+// resumption by then; it may hear of it at any time.
 func TestOperateResumed(t *testing.T) {
 	t.Parallel()
 	resume := func(env *testsuite.TestWorkflowEnvironment) { env.SignalWorkflow(workflows.ResumeSignal, nil) }
@@ -130,7 +130,7 @@ func TestOperateResumed(t *testing.T) {
 	}
 }
 
-// TestOperateWaitsAsAsked between two steps, and returns where the operation stands.
+// TestOperateWaitsAsAsked: it waits between two steps, and returns the progress of the operation.
 func TestOperateWaitsAsAsked(t *testing.T) {
 	t.Parallel()
 	f := &fakeOperation{steps: 4, wait: time.Second}
@@ -163,8 +163,8 @@ func TestOperateGoesOnAfterOutages(t *testing.T) {
 	}
 }
 
-// TestOperateSinglyAfterTries: a step that has broken three times is done one item at a time, and the next
-// as a whole again.
+// TestOperateSinglyAfterTries: a step that has broken three times is made one item at a time, and
+// the next one as a whole again.
 func TestOperateSinglyAfterTries(t *testing.T) {
 	t.Parallel()
 	f := &fakeOperation{steps: 3, one: 2}
@@ -174,7 +174,7 @@ func TestOperateSinglyAfterTries(t *testing.T) {
 	}
 }
 
-// TestOperateContinuesAsNew, so that its history stays short.
+// TestOperateContinuesAsNew: so its history stays short.
 func TestOperateContinuesAsNew(t *testing.T) {
 	t.Parallel()
 	f := &fakeOperation{steps: 1000}
@@ -185,7 +185,7 @@ func TestOperateContinuesAsNew(t *testing.T) {
 	}
 }
 
-// TestOperateWithoutOperation: one that was erased with its tenant ends its workflow.
+// TestOperateWithoutOperation: if the operation was erased with its tenant, its workflow ends.
 func TestOperateWithoutOperation(t *testing.T) {
 	t.Parallel()
 	f := &fakeOperation{steps: 1}

@@ -16,18 +16,18 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// endpoint is an endpoint whose health the test keeps, as the store does.
+// endpoint is an endpoint whose health is in the test, as it is in the store.
 type endpoint struct {
 	env    *testsuite.TestWorkflowEnvironment
 	health switchboard.Health
 	held   []string // the deliveries that the breaker holds
 	works  time.Time
-	gone   bool          // the subscription is not active any more
+	gone   bool          // the subscription is no longer active
 	faults int           // how many of the next steps fail
-	lag    time.Duration // by which the clock of the worker is behind Temporal's
+	lag    time.Duration // how far the worker's clock is behind Temporal's
 
 	steps   int
-	probes  []time.Duration // when each was let through, after the beginning
+	probes  []time.Duration // when each was released, after the beginning
 	began   time.Time
 	started []string // operations
 }
@@ -52,7 +52,7 @@ func (e *endpoint) Operate(_ context.Context, operationID string) error {
 	return nil
 }
 
-// NextRecovery lets the oldest delivery through, whose attempt ends a second later.
+// NextRecovery releases the oldest delivery, whose attempt ends a second later.
 func (e *endpoint) NextRecovery(context.Context, string) (switchboard.RecoveryStep, error) {
 	e.steps++
 	now := e.env.Now().UTC().Add(-e.lag)
@@ -81,7 +81,7 @@ func (e *endpoint) NextRecovery(context.Context, string) (switchboard.RecoverySt
 	return e.health.Recovery(now), nil
 }
 
-// endProbe reports the probe's attempt, and wakes the workflow as the process does that made it.
+// endProbe reports the probe's attempt, and wakes the workflow as the process of the attempt does.
 func (e *endpoint) endProbe() {
 	now, verdict := e.env.Now().UTC(), switchboard.EndpointFails
 	if !e.works.IsZero() && !now.Before(e.works) {
@@ -127,7 +127,7 @@ func TestRecoverStory(t *testing.T) {
 	e := newEndpoint(t)
 	e.held, e.works = deliveriesHeld(10), e.began.Add(10*time.Minute)
 	result := e.run(t)
-	// Each interval begins when the probe before it has failed, a second after it was let through.
+	// Each interval begins when the probe before it has failed, a second after its release.
 	want := []time.Duration{30 * time.Second, 91 * time.Second, 212 * time.Second, 453 * time.Second, 934 * time.Second}
 	if !slices.Equal(e.probes, want) || result.Breaker != switchboard.BreakerClosed {
 		t.Errorf("probes at %v, %+v; want %v", e.probes, result, want)
@@ -208,8 +208,8 @@ func TestRecoverContinuesAsNew(t *testing.T) {
 	}
 }
 
-// TestRecoverOfALateClock: where the worker's clock is behind Temporal's the probe comes later by as much,
-// and the workflow asks for it no more often.
+// TestRecoverOfALateClock: if the worker's clock is behind Temporal's the probe comes later by as
+// much, and the workflow does not ask more often.
 func TestRecoverOfALateClock(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// Every history of every released shape replays: a change of a workflow that
-// breaks one would leave those stuck that are under way.
+// Every history of every released shape replays. If a change of a workflow broke one, running
+// workflows of that shape would be stuck.
 func TestReplayReleasedHistories(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "*", "*.json"))

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// fakePartitions answers as the store does, and notes what was asked of it.
+// fakePartitions answers as the store does, and notes its calls.
 type fakePartitions struct {
 	visits []switchboard.PartitionVisit
 	fail   map[string]int // how often each step fails before it works
@@ -118,7 +118,7 @@ func TestRetain(t *testing.T) {
 		visits int
 		fail   map[string]int
 		lost   bool
-		calls  string // that succeeded
+		calls  string // the successful calls
 		fails  bool
 	}{
 		{"nothing is due", 0, nil, false, prepared + "survivors finish", false},
@@ -163,7 +163,7 @@ func TestRetain(t *testing.T) {
 	}
 }
 
-// fakeErasure finishes after so many steps, during the first of which workflows are waited for.
+// fakeErasure finishes after that many steps. Workflows are waited for during the first of them.
 type fakeErasure struct {
 	steps, waiting, fails int
 	err                   error
@@ -191,7 +191,7 @@ func TestErase(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		f    fakeErasure
-		ends string // "", or what the error holds
+		ends string // "", or a part of the error
 	}{
 		{"one step", fakeErasure{steps: 1}, ""},
 		{"many steps", fakeErasure{steps: 40}, ""},

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// TestHealthReports: f is a failure of the endpoint, w an answer, u an attempt that shows nothing, and
-// a space a second without any. Each report is shown as the number of answers before it.
+// TestHealthReports: f is a failure of the endpoint, w a response, u an attempt that shows nothing,
+// and a space a second without any. Each report is shown as the number of responses before it.
 func TestHealthReports(t *testing.T) {
 	t.Parallel()
 	auto := switchboard.Breaker{Window: switchboard.Duration(10 * time.Second)}
@@ -58,7 +58,7 @@ func TestHealthReports(t *testing.T) {
 	}
 }
 
-// TestWishesAreReported: what a receiver asks for is reported, whatever is known of its health.
+// TestWishesAreReported: a receiver's wish is reported whatever its known health.
 func TestWishesAreReported(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]switchboard.HealthReport{
@@ -74,7 +74,7 @@ func TestWishesAreReported(t *testing.T) {
 	}
 }
 
-// TestHealthBySubscription: each subscription is counted alone.
+// TestHealthBySubscription: the counts of subscriptions are independent.
 func TestHealthBySubscription(t *testing.T) {
 	t.Parallel()
 	h, now := inflight.NewHealth(), time.Now()
@@ -90,7 +90,7 @@ func TestHealthBySubscription(t *testing.T) {
 	}
 }
 
-// BenchmarkHealthOfAHealthyEndpoint is what each success costs.
+// BenchmarkHealthOfAHealthyEndpoint measures the cost of each success.
 func BenchmarkHealthOfAHealthyEndpoint(b *testing.B) {
 	h, now := inflight.NewHealth(), time.Now()
 	r := switchboard.HealthReport{SubscriptionID: "sub_1", Verdict: switchboard.EndpointWorks, Breaker: switchboard.Breaker{Window: switchboard.Duration(time.Minute)}}

@@ -74,8 +74,8 @@ func TestBuffer(t *testing.T) {
 	})
 }
 
-// TestUnrecordedOutcome: what Temporal holds gives the attempt back, but for the answer, and is
-// written in the words that everybody uses.
+// TestUnrecordedOutcome: the attempt can be made again from what Temporal holds, except for the
+// response, and its JSON uses the common words.
 func TestUnrecordedOutcome(t *testing.T) {
 	t.Parallel()
 	made := switchboard.Attempt{

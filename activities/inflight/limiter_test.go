@@ -10,12 +10,12 @@ import (
 
 func start() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-// requestOf is one of that tenant's subscription, which allows so many in flight.
+// requestOf is a request of that tenant's subscription with that max_in_flight.
 func requestOf(tenant, subscription string, maxInFlight int) Request {
 	return Request{Subscription: &switchboard.Subscription{ID: subscription, Tenant: tenant, MaxInFlight: maxInFlight}}
 }
 
-// TestRequestWithoutLatencyIsNotObserved: a slot that no request was made in says nothing of their
+// TestRequestWithoutLatencyIsNotObserved: a slot without a request does not change the average
 // latency.
 func TestRequestWithoutLatencyIsNotObserved(t *testing.T) {
 	t.Parallel()
@@ -43,9 +43,9 @@ func TestRequestWithoutLatencyIsNotObserved(t *testing.T) {
 	}
 }
 
-// TestNoTenantTakesAllSlots has the figures of what happened before there were shares: 520
-// deliveries of one subscription, and 34 subscriptions with the default max_in_flight, to receivers
-// that do not answer, kept another tenant's delivery waiting for 55 and for 35 seconds.
+// TestNoTenantTakesAllSlots has the numbers of two cases before there were shares. 520 deliveries
+// of one subscription delayed another tenant's delivery by 55 seconds, and 34 subscriptions with
+// the default max_in_flight by 35 seconds. Their receivers did not answer.
 func TestNoTenantTakesAllSlots(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -79,7 +79,7 @@ func TestNoTenantTakesAllSlots(t *testing.T) {
 	}
 }
 
-// TestShareOfATenant: half of what the others leave, and the last slot that is free.
+// TestShareOfATenant: half of what the others leave, and the last free slot.
 func TestShareOfATenant(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ limit, others, share int }{
@@ -145,7 +145,7 @@ func TestSlowEndpoint(t *testing.T) {
 	}
 }
 
-// TestSlowRequestsHaveSlotsOfTheirOwn, also those of an endpoint that begins to hang.
+// TestSlowRequestsHaveSlotsOfTheirOwn: so do those of an endpoint that begins to hang.
 func TestSlowRequestsHaveSlotsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -172,7 +172,7 @@ func TestSlowRequestsHaveSlotsOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestRequestThatWaitedForItsTurnDoesNotHang: the time until its turn is not the receiver's.
+// TestRequestThatWaitedForItsTurnDoesNotHang: the wait for its turn is not the receiver's latency.
 func TestRequestThatWaitedForItsTurnDoesNotHang(t *testing.T) {
 	t.Parallel()
 	l, now := NewLimiter(10, 10), start()

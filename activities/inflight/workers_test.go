@@ -72,7 +72,7 @@ func TestWorkerSaysWhenItIsWithinItsShare(t *testing.T) {
 	}
 }
 
-// TestSlotsAreKeptForReleasedDeliveries until they come, or for a while.
+// TestSlotsAreKeptForReleasedDeliveries: they are kept until the deliveries come, or for a while.
 func TestSlotsAreKeptForReleasedDeliveries(t *testing.T) {
 	t.Parallel()
 	l, now, r := NewLimiter(10, 10), start(), requestOf("acme", "sub_1", 2)
@@ -110,8 +110,8 @@ func TestWaitingSubscriptions(t *testing.T) {
 	}
 }
 
-// TestExpectedSlotIsForgotten: what this process has released and another one has sent keeps no queue
-// of its subscription in memory.
+// TestExpectedSlotIsForgotten: if another process has sent a delivery that this process released,
+// its subscription's queue does not stay in memory.
 func TestExpectedSlotIsForgotten(t *testing.T) {
 	t.Parallel()
 	l, now := NewLimiter(10, 10), start()

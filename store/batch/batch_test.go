@@ -14,7 +14,7 @@ import (
 
 var errOutage = errors.New("the database is away")
 
-// fakeDatabase collects what is flushed.
+// fakeDatabase collects the flushed items.
 type fakeDatabase struct {
 	mu      sync.Mutex
 	batches [][]string
@@ -42,7 +42,7 @@ func (f *fakeDatabase) flush(_ context.Context, items []string) ([]Result[string
 	return results, nil
 }
 
-// batcher flushes one batch at a time to the database.
+// batcher returns one that flushes one batch at a time to the database.
 func (f *fakeDatabase) batcher(delay Delay) *Batcher[string, string] {
 	return New(Config[string, string]{Delay: delay, Parallel: 1, Flush: f.flush,
 		Size:   func(item string) int { return len(item) - 1 },
@@ -51,8 +51,8 @@ func (f *fakeDatabase) batcher(delay Delay) *Batcher[string, string] {
 
 const noDelay = time.Nanosecond
 
-// doTogether gives the items to the batcher in one batch, and returns the errors. It is
-// called within a synctest bubble.
+// doTogether gives the items to the batcher in one batch, and returns the errors. It is called
+// inside a synctest bubble.
 func doTogether(t *testing.T, f *fakeDatabase, items ...string) map[string]error {
 	t.Helper()
 	b := f.batcher(Delay{Idle: noDelay, Max: noDelay})
@@ -112,7 +112,7 @@ func TestAFullBatchIsFlushedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := (&fakeDatabase{}).batcher(Delay{Idle: time.Hour, Max: time.Hour})
-		b.lastArrival = time.Now() // what is not full waits for an hour
+		b.lastArrival = time.Now() // a batch that is not full waits for an hour
 		began := time.Now()
 		if _, err := b.Do(t.Context(), strings.Repeat("x", MaxSize)); err != nil {
 			t.Error(err)
@@ -124,7 +124,8 @@ func TestAFullBatchIsFlushedAtOnce(t *testing.T) {
 	})
 }
 
-// TestABatchWaitsWhileMoreCome: what comes at these times, in ms, is flushed so.
+// TestABatchWaitsWhileMoreCome: items that come at these times, in ms, are flushed in these
+// batches.
 func TestABatchWaitsWhileMoreCome(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -171,7 +172,7 @@ func TestABatchWaitsWhileMoreCome(t *testing.T) {
 				var group sync.WaitGroup
 				for _, at := range c.at {
 					time.Sleep(time.Duration(at-since()) * time.Millisecond)
-					synctest.Wait() // what is due now is done before the next item comes
+					synctest.Wait() // everything that is due is done before the next item comes
 					group.Go(func() { _, _ = b.Do(t.Context(), fmt.Sprint(at)) })
 				}
 				group.Wait()
@@ -183,7 +184,7 @@ func TestABatchWaitsWhileMoreCome(t *testing.T) {
 	}
 }
 
-// TestACallerMayLeave: neither the others nor its own item are hurt.
+// TestACallerMayLeave: neither the others nor its own item are affected.
 func TestACallerMayLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 //go:embed testdata/programs.txz
 var programs []byte
 
-// repository answers every request for an archive as given, and knows no checksums.
+// repository answers every request for an archive with that function, and has no checksums.
 func repository(t *testing.T, answer http.HandlerFunc) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +101,7 @@ E: Unable to locate package postgresql
 	}
 }
 
-// The advice depends on what programs there are.
+// The advice depends on the available programs.
 func TestAdvice(t *testing.T) {
 	for _, c := range []struct{ program, want string }{
 		{"apt-get", "apt-get update && apt-get install postgresql"},

@@ -19,7 +19,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// folder is one that an unprivileged user may enter, which t.TempDir is not.
+// folder is one that an unprivileged user may enter, unlike t.TempDir.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sb-pg-")
@@ -191,8 +191,8 @@ func TestTCPNeedsThePassword(t *testing.T) {
 	}
 }
 
-// startOnAFreePort starts a server on a port of loopback that was free a moment before. Another program
-// may have taken it since: then it is started on the next.
+// startOnAFreePort starts a server on a port of loopback that was just free. If another program has
+// taken it since, it tries the next.
 func startOnAFreePort(t *testing.T, cfg *postgres.Config) *postgres.Server {
 	t.Helper()
 	for range 20 {
@@ -259,7 +259,7 @@ func TestStaleProcessFile(t *testing.T) {
 func TestUnreachableFolder(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		// As an ordinary user the same happens with a folder that is not ours to write.
+		// For an ordinary user the same happens with a folder that this user may not write.
 		if _, err := postgres.Start(t.Context(), postgres.Config{Dir: "/switchboard-test/pg"}); err == nil {
 			t.Error("a folder that cannot be made was accepted")
 		}
@@ -286,8 +286,8 @@ func TestUnreachableFolder(t *testing.T) {
 	}
 }
 
-// TestRootKeepsTheOwner: data made by nobody, on a machine without a user postgres,
-// stays theirs when a package has made that user.
+// TestRootKeepsTheOwner: data that nobody made, on a machine without a user postgres, stays
+// nobody's after a package has made that user.
 func TestRootKeepsTheOwner(t *testing.T) {
 	t.Parallel()
 	nobody, err := user.Lookup("nobody")
@@ -323,7 +323,7 @@ func TestEndsWithItsParent(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Printf("pid %d\n", s.PID())
-		<-s.Done() // never: the test kills us
+		<-s.Done() // never: the test kills this process
 		return
 	}
 	cfg := postgres.Config{Dir: folder(t)}
@@ -344,8 +344,8 @@ func TestEndsWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = parent.Wait()
-	// A start right away must cope with the old server still writing, or, where
-	// the system cannot tell it of its parent's death, with it still running.
+	// An immediate start must cope with the old server still writing or, if the system cannot tell
+	// it of its parent's death, still running.
 	s := start(t, cfg)
 	deadline := time.Now().Add(time.Minute)
 	for syscall.Kill(pid, 0) == nil {
