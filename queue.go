@@ -35,7 +35,7 @@ func (d *Delivery) HasTurn() bool { return d.State == StatePending && d.Reason =
 type Workers struct {
 	Live    int      // the live workers, including this one
 	Rank    int      // how many of them came before this one
-	Counted bool     // whether all others assume that many
+	Counted bool     // whether all others count that many
 	Queued  []string // the subscriptions whose deliveries wait for their turn, and may be sent
 }
 

@@ -30,18 +30,18 @@ type fakeStore struct {
 	recordErr   error
 	refused     int // records that ended with it
 	recorded    []switchboard.Attempt
-	generations []int // of what was recorded, closed or held
+	generations []int // of recorded, closed or held ones
 	outcome     switchboard.Outcome
 	sendErr     error
-	sending     func(ctx context.Context) // runs while the request is under way
+	sending     func(ctx context.Context) // runs during the request
 	sent        int
-	resumed     bool                        // the subscription is active again by the time that the store looks
-	timeouts    []time.Duration             // that the sender was given
+	resumed     bool                        // the subscription is active again when the store checks
+	timeouts    []time.Duration             // that the sender got
 	turn        time.Duration               // until the next turn under the rate limit
 	turns       int                         // asked for
-	asked       func()                      // runs while one is asked for; nil: nothing does
+	asked       func()                      // runs during a request for a turn; nil: nothing does
 	afterHold   func()                      // runs when the store has decided again; nil: nothing does
-	withdraw    func(*switchboard.Delivery) // takes the delivery back; nil: it is not the operation's any more
+	withdraw    func(*switchboard.Delivery) // takes the delivery back; nil: it is no longer the operation's
 	withdrawals int
 	queued      []string // deliveries that were parked behind others
 	slow        []bool   // what SetSlow was called with
@@ -160,8 +160,7 @@ func (d *fakeStore) Attempt(ctx context.Context, _ switchboard.LoadedDelivery, _
 	return switchboard.SentRequest{Method: "POST"}, d.outcome, d.sendErr
 }
 
-// attempt runs the activity as the regular one, with what an earlier execution
-// left in its heartbeat.
+// attempt runs the activity as the regular one, with the heartbeat of an earlier execution.
 func (d *fakeStore) attempt(in activities.AttemptInput, heartbeat ...any) (activities.AttemptResult, error) {
 	d.t.Helper()
 	var suite testsuite.WorkflowTestSuite
@@ -248,8 +247,8 @@ func TestUnverifiedAddressGetsNothing(t *testing.T) {
 	}
 }
 
-// TestResumedMeanwhile: what was to be held, and may be sent by the time that the store looks again,
-// is attempted at once.
+// TestResumedMeanwhile: a delivery that was to be held, but may be sent when the store checks
+// again, is attempted at once.
 func TestResumedMeanwhile(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -261,8 +260,8 @@ func TestResumedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestWithdrawnDeliveryIsNotSent: its operation is cancelled, and it stands as before. It is sent where it
-// is not the operation's any more, or is due by its own date by now.
+// TestWithdrawnDeliveryIsNotSent: its operation is cancelled, and it is in its former state. It is
+// sent if it is no longer the operation's, or is due by its own date now.
 func TestWithdrawnDeliveryIsNotSent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -402,7 +401,7 @@ func TestInterruptedRequestThatMayHaveArrivedIsAnAttempt(t *testing.T) {
 	}
 }
 
-// Else the reconciler would look at the same deliveries again and again.
+// Otherwise the reconciler would check the same deliveries again and again.
 func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 	t.Parallel()
 	for late, postponed := range map[time.Duration]bool{time.Second: false, switchboard.StuckAfter: true} {
@@ -423,7 +422,7 @@ func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 	}
 }
 
-// Temporal keeps what a local activity fails with, and shows it.
+// Temporal stores the failure of a local activity, and shows it.
 func TestTemporalLearnsTheCodeOfOurErrorOnly(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)

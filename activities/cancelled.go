@@ -7,10 +7,10 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// Cancelled closes a delivery whose workflow was cancelled, and says where it stands then. If an
-// operator cancelled it through the API, or an attempt had ended it by then, the row says so
-// already and stays; otherwise it was done in Temporal itself. An attempt that is under way is
-// aborted, and an outcome that is not recorded yet is recorded.
+// Cancelled closes a delivery whose workflow was cancelled, and returns its state. If an operator
+// cancelled it through the API, or an attempt had already ended it, the row stays as it is.
+// Otherwise the workflow was cancelled in Temporal itself. A running attempt is aborted, and an
+// unrecorded outcome is recorded.
 func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
 	defer cancel()
@@ -26,7 +26,7 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 	loaded = webhook.Overridden(loaded)
 	generation := in.Generation
 	if in.Reset && loaded.Delivery.TemporalRunID == e.temporalRunID {
-		generation = loaded.Delivery.Generation // a reset of an earlier generation's run took over the present one
+		generation = loaded.Delivery.Generation // a reset of an earlier generation's run took over the current one
 	}
 	if outcome.After(loaded.Delivery) {
 		if result, err := e.record(ctx, loaded, outcome.Attempt(in.DeliveryID), outcome.Generation); err != nil {

@@ -15,18 +15,18 @@ type ErasureStore interface {
 	EraseStep(ctx context.Context, id string) (switchboard.ErasureProgress, error)
 }
 
-// EraseInput is the input of the workflow Erase. Whose data it erases stands in Postgres.
+// EraseInput is the input of the workflow Erase. Postgres has whose data it erases.
 type EraseInput struct {
 	ErasureID string `json:"erasure_id"`
 }
 
-// Eraser does the steps of the workflow Erase.
+// Eraser makes the steps of the workflow Erase.
 type Eraser struct {
 	Store ErasureStore
 	Log   *slog.Logger
 }
 
-// EraseStep does the next part of an erasure, and says where it stands then.
+// EraseStep does the next part of an erasure, and returns its progress.
 func (e *Eraser) EraseStep(ctx context.Context, in EraseInput) (switchboard.ErasureProgress, error) {
 	defer heartbeat(ctx)()
 	progress, err := e.Store.EraseStep(ctx, in.ErasureID)

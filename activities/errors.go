@@ -33,7 +33,7 @@ var (
 )
 
 // scheduledRetryError is the failure of a regular activity whose delivery has a next attempt.
-// Temporal calls the activity again at its date, and shows reason, attempts and date meanwhile.
+// Temporal calls the activity again at its date, and until then shows reason, attempts and date.
 func scheduledRetryError(r AttemptResult, now time.Time) error {
 	message := fmt.Sprintf("%s after %d attempts; next attempt at %s", r.State, r.AttemptsMade, r.NextAttemptAt.UTC().Format(time.RFC3339))
 	kind := string(r.State)

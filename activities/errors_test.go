@@ -9,8 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestInfraMessage: Temporal gets the kind of the fault, and nothing of what stands
-// in our log.
+// TestInfraMessage: Temporal gets the kind of the fault, and nothing from our log.
 func TestInfraMessage(t *testing.T) {
 	t.Parallel()
 	const inLog = "subscriptions/sub_1/headers"

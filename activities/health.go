@@ -9,12 +9,12 @@ import (
 
 // HealthStore stores what attempts show of endpoints.
 type HealthStore interface {
-	// ReportHealth counts what attempts showed of an endpoint, and stores what follows.
+	// ReportHealth counts what attempts showed of an endpoint, and stores the consequences.
 	ReportHealth(ctx context.Context, r switchboard.HealthReport) (switchboard.HealthResult, error)
 }
 
-// Recovery starts the workflows that follow from a change of an endpoint's health. What it does not
-// start, the reconciler does.
+// Recovery starts the workflows that follow from a change of an endpoint's health. If it fails, the
+// reconciler starts them.
 type Recovery interface {
 	// Recover starts the workflow that recovers the endpoint of a subscription, or wakes it.
 	Recover(ctx context.Context, subscriptionID, summary string) error
@@ -22,9 +22,9 @@ type Recovery interface {
 	Operate(ctx context.Context, operationID string) error
 }
 
-// reportHealth counts a recorded attempt of the process, and reports it where the endpoint is not
-// healthy. It returns the health as it is then. An error changes nothing for the delivery: the
-// attempt is recorded, and the next one is reported again.
+// reportHealth counts a recorded attempt of the process, and reports it if the endpoint is not
+// healthy. It returns the health after that. An error has no effect on the delivery: the attempt is
+// recorded, and the next one is reported again.
 func (a *Deliveries) reportHealth(ctx context.Context, loaded *switchboard.LoadedDelivery, made switchboard.Attempt) switchboard.Health {
 	report, needed := a.Health.Observe(a.Now(), &loaded.Health, loaded.Subscription.Report(made))
 	if !needed {
@@ -47,7 +47,7 @@ func (a *Deliveries) reportHealth(ctx context.Context, loaded *switchboard.Loade
 	return result.Health
 }
 
-// recoverEndpoint starts what follows from the change.
+// recoverEndpoint starts the workflows that follow from the change.
 func (a *Deliveries) recoverEndpoint(ctx context.Context, d *switchboard.Delivery, result *switchboard.HealthResult) {
 	if a.Recovery == nil {
 		return
@@ -61,7 +61,7 @@ func (a *Deliveries) recoverEndpoint(ctx context.Context, d *switchboard.Deliver
 	}
 }
 
-// recoverySummary is what Temporal shows of the workflow: the host, and why nothing is sent there.
+// recoverySummary is Temporal's summary of the workflow: the host, and why nothing is sent there.
 func recoverySummary(host string, h *switchboard.Health) string {
 	switch {
 	case h.BreakerReason != "":

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// fakeRecovery notes what was started.
+// fakeRecovery notes the started workflows.
 type fakeRecovery struct {
 	started []string
 	err     error
@@ -28,7 +28,8 @@ func (f *fakeRecovery) Operate(_ context.Context, operationID string) error {
 	return f.err
 }
 
-// TestReportOfAnAttempt: which attempts are reported, and what is started where the report changes something.
+// TestReportOfAnAttempt: which attempts are reported, and what is started if the report changes
+// something.
 func TestReportOfAnAttempt(t *testing.T) {
 	t.Parallel()
 	open := switchboard.Health{Breaker: switchboard.BreakerOpen, BreakerReason: "10 attempts in a row failed, the last with http_503"}
@@ -90,15 +91,15 @@ func TestParkedBehindTheBreaker(t *testing.T) {
 		d := newFakeStore(t)
 		d.outcome, d.healthAfter.Health = c.outcome, switchboard.Health{SubscriptionID: "sub_1", Breaker: c.breaker, ProbeDeliveryID: c.probe}
 		d.loaded.Health = switchboard.Health{SubscriptionID: "sub_1", Breaker: switchboard.BreakerHalfOpen}
-		_, _ = d.attempt(activities.AttemptInput{}) // one that is retried fails the activity, with its next date
+		_, _ = d.attempt(activities.AttemptInput{}) // a retried one fails the activity, with its next date
 		if d.loaded.Delivery.State != c.want || d.sent != 1 {
 			t.Errorf("%s: %s after %d requests, want %s", name, d.loaded.Delivery.State, d.sent, c.want)
 		}
 	}
 }
 
-// TestReportWithoutTemporal: what cannot be started is left to the reconciler, and changes nothing for the
-// delivery.
+// TestReportWithoutTemporal: the reconciler starts what could not be started, and the delivery is
+// not affected.
 func TestReportWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -124,7 +125,8 @@ func TestAbortedMessage(t *testing.T) {
 	}
 }
 
-// TestWishOfAnUnrecordedOutcome: it is known when Postgres is back, however long that takes.
+// TestWishOfAnUnrecordedOutcome: it is known when Postgres is available again, however long that
+// takes.
 func TestWishOfAnUnrecordedOutcome(t *testing.T) {
 	t.Parallel()
 	o := inflight.OutcomeOf(switchboard.Record{Attempt: switchboard.Attempt{Outcome: switchboard.Outcome{Wish: switchboard.WishDisable}}})

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// heartbeats are those of an execution.
+// heartbeats are the heartbeats of an execution.
 type heartbeats struct {
 	mu    sync.Mutex
 	notes []inflight.UnrecordedOutcome
@@ -73,8 +73,8 @@ func (d *fakeStore) heard(h *heartbeats) error {
 	return err
 }
 
-// TestKilledAttemptLeavesAHeartbeat: what an execution has noted in Temporal by the time that its
-// process is killed is an attempt in the record of the next one.
+// TestKilledAttemptLeavesAHeartbeat: if the process is killed, the heartbeat of its execution
+// becomes an attempt in the record of the next one.
 func TestKilledAttemptLeavesAHeartbeat(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -92,7 +92,7 @@ func TestKilledAttemptLeavesAHeartbeat(t *testing.T) {
 		t.Fatalf("the trace is %+v, of the attempt %+v", trace, d.recorded[0])
 	}
 
-	next := newFakeStore(t) // another process, which finds the row as it was
+	next := newFakeStore(t) // another process, which finds the row unchanged
 	next.loaded.Delivery.State, next.loaded.Delivery.AttemptsMade = switchboard.StateRetrying, 1
 	_, err := next.attempt(activities.AttemptInput{}, &trace)
 	if kind, wait := delay(t, err); kind != "unknown" || wait <= 0 || next.sent != 0 {
@@ -107,8 +107,8 @@ func TestKilledAttemptLeavesAHeartbeat(t *testing.T) {
 	}
 }
 
-// TestHeartbeatOfWhatIsKnown: the heartbeat says nothing of an attempt that is recorded, or known, or
-// was not sent.
+// TestHeartbeatOfWhatIsKnown: the heartbeat has no attempt that is recorded, or known, or was not
+// sent.
 func TestHeartbeatOfWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	notSent := &webhook.Interrupted{Err: errors.New("too many open files")}
@@ -135,7 +135,7 @@ func TestHeartbeatOfWhatIsKnown(t *testing.T) {
 	}
 }
 
-// A fast answer costs Temporal nothing more. A machine that is busy with something else makes this one or that slow.
+// A fast response costs Temporal nothing more. A busy machine makes some of them slow.
 func TestFastAttemptHasNoHeartbeat(t *testing.T) {
 	t.Parallel()
 	heard := true
@@ -160,7 +160,7 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 		in    activities.AttemptInput
 		set   func(*switchboard.Delivery)
 		sent  int
-		first switchboard.Failure // of what is recorded
+		first switchboard.Failure // of the recorded attempt
 	}{
 		"lost":                        {activities.AttemptInput{LostAt: began}, func(*switchboard.Delivery) {}, 0, switchboard.FailureUnknown},
 		"lost, of a later generation": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.PriorAttempts = 3, 3 }, 0, switchboard.FailureUnknown},
@@ -199,7 +199,7 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 	}
 }
 
-// The flag must survive where Temporal keeps an outcome that Postgres could not record.
+// The flag must survive if Temporal holds an outcome that Postgres could not record.
 func TestUnrecordedOutcomeStaysPermanent(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -217,7 +217,7 @@ func TestUnrecordedOutcomeStaysPermanent(t *testing.T) {
 	}
 }
 
-// tasks are those of a Temporal that gives the set answers.
+// tasks is a Temporal that gives prepared answers.
 type tasks struct {
 	elsewhere bool
 	err       error
@@ -237,7 +237,7 @@ func TestTaskThatThisProcessHad(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		tasks tasks
-		lost  bool // a task was, at all
+		lost  bool // whether a task was lost
 		want  switchboard.Failure
 		asked int
 	}{

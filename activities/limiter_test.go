@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// queue lets so many deliveries ask for a slot while the only one is taken by a
-// request that has taken that long, and returns for how long each is to wait.
+// queue lets that many deliveries ask for a slot while the only one is taken by a request that has
+// taken that long, and returns how long each must wait.
 func (d *fakeStore) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
 	t.Helper()
 	d.Limiter = inflight.NewLimiter(1, 0)
@@ -73,8 +73,7 @@ func (d *fakeStore) first(t *testing.T) bool {
 	return d.sent > before
 }
 
-// Of the two slots that a tenant may have one is taken while the first attempt comes, and others
-// wait.
+// A tenant may have two slots. One is taken when the first attempt comes, and others wait.
 func TestFirstAttemptDoesNotOvertakeDeliveriesThatWait(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)

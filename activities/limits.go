@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// takeTurn returns when the rate limit of the subscription lets the request through; zero: now.
+// takeTurn returns when the rate limit of the subscription allows the request; zero: now.
 func (e *execution) takeTurn(ctx context.Context, loaded switchboard.LoadedDelivery) (time.Time, error) {
 	limit := loaded.Subscription.RateLimit
 	if !limit.IsSet() || loaded.Delivery.HasTurn() {
@@ -40,8 +40,8 @@ func (e *execution) waitUntil(ctx context.Context, at time.Time) bool {
 	}
 }
 
-// release gives the slot back. All processes learn when the endpoint has become slow, or fast
-// again, and the next of the deliveries that wait in order is released.
+// release gives the slot back. If the endpoint has become slow, or fast again, all processes learn
+// it. The next of the deliveries that wait in order is released.
 func (e *execution) release(ctx context.Context, loaded switchboard.LoadedDelivery, slot *inflight.Slot, latency time.Duration) {
 	if !slot.Taken() {
 		return

@@ -16,8 +16,7 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// Ten slots fill one after the other: every request starts the next while it is
-// under way itself.
+// Ten slots fill one after the other: every request starts the next while it is running.
 func TestLimitsFollowTheLoad(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -93,7 +92,7 @@ func TestUnrecordedOutcomeIsRecordedWithItsLimits(t *testing.T) {
 	}
 }
 
-// What one could not record, the next execution records: with nothing lost on the way.
+// An outcome that one execution could not record, the next one records; nothing was lost.
 func TestLimitsSurviveTheBuffer(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// What a process depends on, as its log names it.
+// The dependencies of a process, as in its log.
 const (
 	Postgres = "postgres"
 	Temporal = "temporal"
 )
 
-// outageAfter is how many failures in a row are an outage. A single one, as a start that takes too
-// long, is not.
+// outageAfter is how many failures in a row are an outage. A single one, such as a start that takes
+// too long, is not.
 const outageAfter = 3
 
-// Outages log once when something that the process depends on goes away, and once when it is
-// back, however many deliveries notice. The zero value logs nothing.
+// Outages log once when a dependency of the process becomes unavailable, and once when it is
+// available again, however many deliveries notice. The zero value logs nothing.
 type Outages struct {
 	Log *slog.Logger
 
@@ -31,8 +31,8 @@ type outage struct {
 	failures int
 }
 
-// Observe counts the result of a use of the dependency. It reports whether an error is worth a
-// line of its own: during an outage that was logged it is not.
+// Observe counts the result of a use of the dependency. It reports whether an error is worth a line
+// of its own: during a logged outage it is not.
 func (o *Outages) Observe(ctx context.Context, dependency string, err error) bool {
 	if o == nil || o.Log == nil {
 		return err != nil

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// TestOutagesAreLoggedOnce: however many uses fail, there is one line when it begins and
-// one when it is over; one that fails alone is no outage.
+// TestOutagesAreLoggedOnce: however many uses fail, there is one line when the outage begins and
+// one when it ends; a single failure is no outage.
 func TestOutagesAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -55,7 +55,7 @@ func TestOutagesAreLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestLogOfAttempts: what there is none of is left out, above all a date in the year 1.
+// TestLogOfAttempts: missing values are left out, above all a date in the year 1.
 func TestLogOfAttempts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -74,7 +74,7 @@ func TestLogOfAttempts(t *testing.T) {
 			var log bytes.Buffer
 			d.Log = slog.New(slog.NewJSONHandler(&log, nil))
 			d.outcome = c.outcome
-			_, _ = d.attempt(activities.AttemptInput{}) // one that is retried ends as an error with its date
+			_, _ = d.attempt(activities.AttemptInput{}) // a retried one ends as an error with its date
 			for _, want := range c.with {
 				if !strings.Contains(log.String(), want) {
 					t.Errorf("no %s in %s", want, &log)
@@ -89,8 +89,8 @@ func TestLogOfAttempts(t *testing.T) {
 	}
 }
 
-// TestInfraErrorIsTheReasonOfItsDelivery: what keeps a delivery from its attempt is in its
-// row and once in the log, and an outage of Postgres in neither.
+// TestInfraErrorIsTheReasonOfItsDelivery: what prevents an attempt is in the delivery's row and
+// once in the log; an outage of Postgres is in neither.
 func TestInfraErrorIsTheReasonOfItsDelivery(t *testing.T) {
 	t.Parallel()
 	const unreadable = "waiting_for_switchboard: its subscription or its event cannot be read"

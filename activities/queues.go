@@ -12,12 +12,12 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// QueueStore is what the release of deliveries that wait in order needs of the store.
+// QueueStore is what Queues need of the store.
 type QueueStore interface {
-	// Heartbeat says that the worker lives and reckons with so many, with what else is to be known
-	// of it, and returns what it is to know of the others.
+	// Heartbeat records that the worker lives and counts that many workers, with more facts about
+	// it, and returns the facts about the others.
 	Heartbeat(ctx context.Context, workerID string, counted int, facts switchboard.WorkerFacts) (switchboard.Workers, error)
-	// Leave says that the worker has ended.
+	// Leave records that the worker has ended.
 	Leave(ctx context.Context, workerID string) error
 	// ReleaseNext releases the oldest deliveries of the subscription that wait for their turn, as
 	// many as room says and as the rate limit allows in that time. Each is due at its turn.
@@ -25,14 +25,14 @@ type QueueStore interface {
 }
 
 const (
-	// queuePool is how many subscriptions' deliveries are released at a time.
+	// queuePool is how many subscriptions' deliveries are released at the same time.
 	queuePool = 4
-	// turnsAhead is for how long ahead turns of a rate limit are given out: longer than the time
-	// between two looks at the queue.
+	// turnsAhead is how far ahead turns of a rate limit are taken: longer than the time between two
+	// checks of the queue.
 	turnsAhead = switchboard.WorkerHeartbeat * 3 / 2
 )
 
-// QueuesConfig is what [Queues] are made of. Every field is required.
+// QueuesConfig has the parts of [Queues]. Every field is required.
 type QueuesConfig struct {
 	Store    QueueStore
 	Limiter  *inflight.Limiter
@@ -43,18 +43,18 @@ type QueuesConfig struct {
 	Now      func() time.Time
 }
 
-// Queues releases deliveries that wait for their turn under a rate_limit or max_in_flight, as far
-// as this process can send them: when a request of their subscription has ended, and every second,
-// so that a worker that died, or one that has nothing to send itself, holds up nothing. With the
-// same heartbeat the workers know how many they are, and divide max_in_flight.
+// Queues releases deliveries that wait for their turn under a rate_limit or max_in_flight, as many
+// as this process can send: when a request of their subscription has ended, and every second, so
+// that no delivery has to wait for a worker that died or has nothing to send. By the same heartbeat
+// the workers know their number, and divide max_in_flight.
 type Queues struct {
 	QueuesConfig
 
-	counted int // the workers that this one reckons with
+	counted int // the workers that this one counts
 
 	mu      sync.Mutex
-	due     map[string]bool // subscriptions whose next deliveries are to be released
-	pending chan struct{}   // holds a signal while there are some
+	due     map[string]bool // subscriptions whose next deliveries must be released
+	pending chan struct{}   // has a signal while there are some
 }
 
 // NewQueues makes the queues of a process.
@@ -62,10 +62,10 @@ func NewQueues(c QueuesConfig) *Queues {
 	return &Queues{QueuesConfig: c, due: map[string]bool{}, pending: make(chan struct{}, 1)}
 }
 
-// Ended says that a request of the subscription has ended.
+// Ended tells the queues that a request of the subscription has ended.
 func (q *Queues) Ended(subscriptionID string) { q.add(subscriptionID) }
 
-// add has the next deliveries of subscriptions released.
+// add marks subscriptions whose next deliveries must be released.
 func (q *Queues) add(subscriptionIDs ...string) {
 	if len(subscriptionIDs) == 0 {
 		return
@@ -77,17 +77,17 @@ func (q *Queues) add(subscriptionIDs ...string) {
 	q.mu.Unlock()
 	select {
 	case q.pending <- struct{}{}:
-	default: // a signal is there already
+	default: // there is already a signal
 	}
 }
 
-// Join says that this worker lives, and reports whether the others reckon with it.
+// Join records that this worker lives, and reports whether the others count it.
 func (q *Queues) Join(ctx context.Context) (bool, error) {
 	w, err := q.heartbeat(ctx)
 	return w.Counted, err
 }
 
-// Run goes on until ctx ends, and then says that this worker has ended.
+// Run runs until ctx ends, and then records that this worker has ended.
 func (q *Queues) Run(ctx context.Context) {
 	var beating sync.WaitGroup
 	beating.Go(func() { q.beat(ctx) })
@@ -103,8 +103,9 @@ func (q *Queues) Run(ctx context.Context) {
 	}
 }
 
-// beat says every second that this worker lives, and has released what waits in Postgres. No release
-// keeps it from that, however long one takes: the others would take this worker for dead.
+// beat sends a heartbeat every second, and starts the release of deliveries that wait in Postgres.
+// A release never delays it, however long it takes, because the others would consider this worker
+// dead.
 func (q *Queues) beat(ctx context.Context) {
 	tick := time.NewTicker(switchboard.WorkerHeartbeat)
 	defer tick.Stop()
@@ -137,7 +138,7 @@ func (q *Queues) heartbeat(ctx context.Context) (switchboard.Workers, error) {
 	return w, nil
 }
 
-// facts are what people want to know of this worker.
+// facts returns what people want to know of this worker.
 func (q *Queues) facts() switchboard.WorkerFacts {
 	fast, slow := q.Limiter.Usage(inflight.PoolFast), q.Limiter.Usage(inflight.PoolSlow)
 	return switchboard.WorkerFacts{
@@ -153,7 +154,7 @@ func (q *Queues) leave(ctx context.Context) {
 	}
 }
 
-// takeDue returns the subscriptions whose next deliveries are to be released.
+// takeDue returns the subscriptions whose next deliveries must be released.
 func (q *Queues) takeDue() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -174,7 +175,7 @@ func (q *Queues) release(ctx context.Context, subscriptionIDs []string) {
 	_ = pool.Wait()
 }
 
-// releaseNext releases deliveries of one subscription. What fails is tried again in a second.
+// releaseNext releases deliveries of one subscription. After a failure it tries again in a second.
 func (q *Queues) releaseNext(ctx context.Context, subscriptionID string) {
 	bounded, cancel := storeContext(ctx)
 	defer cancel()
@@ -193,7 +194,7 @@ func (q *Queues) releaseNext(ctx context.Context, subscriptionID string) {
 	}
 }
 
-// start starts deliveries at their turns. If this process ends before, a relay starts them.
+// start starts deliveries at their turns. If this process ends earlier, a relay starts them.
 func (q *Queues) start(ctx context.Context, released []switchboard.Delivery) {
 	for len(released) > 0 && ctx.Err() == nil {
 		now, due := q.Now(), 0

@@ -15,16 +15,16 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// fakeQueues is a store with deliveries that wait in order, and what starts them.
+// fakeQueues is a store with deliveries that wait in order, and the engine that starts them.
 type fakeQueues struct {
 	mu       sync.Mutex
 	waiting  map[string][]string // deliveries, by subscription
-	interval time.Duration       // between the turns of two
+	interval time.Duration       // between two turns
 	beats    []int               // the workers counted at each heartbeat
 	live     int
 	away     bool
 	left     bool
-	hangs    bool // it answers to no release
+	hangs    bool // it does not answer releases
 	started  map[string]time.Time
 }
 
@@ -85,7 +85,7 @@ func (f *fakeQueues) startedSoFar() []string {
 	return ids
 }
 
-// set changes what the store answers.
+// set changes the store's answers.
 func (f *fakeQueues) set(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,7 +117,7 @@ func (f *fakeQueues) run(t *testing.T, test func(*activities.Queues)) {
 	})
 }
 
-// TestQueuesReleaseWhenARequestHasEnded, as many as this process can send.
+// TestQueuesReleaseWhenARequestHasEnded: as many as this process can send.
 func TestQueuesReleaseWhenARequestHasEnded(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueues{waiting: map[string][]string{"sub_1": {"dlv_1", "dlv_2", "dlv_3"}, "sub_2": {"dlv_4"}}}
@@ -135,7 +135,7 @@ func TestQueuesReleaseWhenARequestHasEnded(t *testing.T) {
 	})
 }
 
-// TestQueuesAreReleasedEverySecond: nothing waits for a worker that has died.
+// TestQueuesAreReleasedEverySecond: nothing waits for a dead worker.
 func TestQueuesAreReleasedEverySecond(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueues{waiting: map[string][]string{"sub_1": {"dlv_1"}, "sub_2": {"dlv_2"}}}
@@ -148,7 +148,7 @@ func TestQueuesAreReleasedEverySecond(t *testing.T) {
 	})
 }
 
-// TestQueuesStartAtTheTurn of each delivery.
+// TestQueuesStartAtTheTurn: each delivery is started at its own turn.
 func TestQueuesStartAtTheTurn(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueues{waiting: map[string][]string{"sub_1": {"dlv_1", "dlv_2"}}, interval: 300 * time.Millisecond}
@@ -163,7 +163,7 @@ func TestQueuesStartAtTheTurn(t *testing.T) {
 	})
 }
 
-// TestWorkerCountsTheOthers once it has no more in flight than its share.
+// TestWorkerCountsTheOthers: once its requests in flight are within its share.
 func TestWorkerCountsTheOthers(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueues{}
@@ -185,8 +185,9 @@ func TestWorkerCountsTheOthers(t *testing.T) {
 	})
 }
 
-// TestReleaseThatTakesLong, as behind a lock, keeps the worker from no heartbeat: the others would take
-// it for dead, and it would send nothing to any endpoint.
+// TestReleaseThatTakesLong: a release that takes long, for example behind a lock, does not delay
+// the heartbeat. Otherwise the others would consider the worker dead, and it would send nothing to
+// any endpoint.
 func TestReleaseThatTakesLong(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueues{waiting: map[string][]string{"sub_1": {"dlv_1"}}, hangs: true}
@@ -202,7 +203,7 @@ func TestReleaseThatTakesLong(t *testing.T) {
 	})
 }
 
-// TestWorkerThatCannotSayThatItLivesSendsNothing, before the others divide its share.
+// TestWorkerThatCannotSayThatItLivesSendsNothing: it stops before the others divide its share.
 func TestWorkerThatCannotSayThatItLivesSendsNothing(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueues{}

@@ -31,7 +31,7 @@ func (d *fakeStore) local(t *testing.T) activities.AttemptResult {
 }
 
 // TestAttemptTakesItsTurn: an attempt waits for a turn that comes soon, and is parked for one that
-// does not; only a subscription with a rate limit costs the question.
+// does not. Only a subscription with a rate limit needs a call for it.
 func TestAttemptTakesItsTurn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -84,7 +84,7 @@ func TestAttemptThatIsAbortedWhileItWaitsSendsNothing(t *testing.T) {
 	}
 }
 
-// TestAttemptBeyondTheCapIsQueued, and the end of a request releases the next.
+// TestAttemptBeyondTheCapIsQueued: the end of a request releases the next.
 func TestAttemptBeyondTheCapIsQueued(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -114,8 +114,8 @@ func TestAttemptBeyondTheCapIsQueued(t *testing.T) {
 func TestSlowEndpointIsLeftToTheRegularActivity(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		slow bool          // is known
-		age  time.Duration // of a request that is under way
+		slow bool          // it is known to be slow
+		age  time.Duration // of a running request
 		left bool
 	}{
 		"nothing is known":      {false, 0, false},
@@ -146,7 +146,7 @@ func TestSlowEndpointIsLeftToTheRegularActivity(t *testing.T) {
 	}
 }
 
-// TestClassOfAnEndpointIsToldOnce it has changed.
+// TestClassOfAnEndpointIsToldOnce: it is stored once after it has changed.
 func TestClassOfAnEndpointIsToldOnce(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -158,7 +158,7 @@ func TestClassOfAnEndpointIsToldOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(d.slow) > 0 {
-			d.loaded.Health.Slow = d.slow[len(d.slow)-1] // as the next load does
+			d.loaded.Health.Slow = d.slow[len(d.slow)-1] // as in the next load
 		}
 	}
 	if len(d.slow) != 1 || !d.slow[0] {
@@ -166,7 +166,7 @@ func TestClassOfAnEndpointIsToldOnce(t *testing.T) {
 	}
 }
 
-// TestParkIsDecidedAgain: one that was to be parked is sent if it may be by the time that its row is
+// TestParkIsDecidedAgain: a delivery that was to be parked is sent if it may be when its row is
 // locked, and not if it has been cancelled since.
 func TestParkIsDecidedAgain(t *testing.T) {
 	t.Parallel()

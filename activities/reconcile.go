@@ -210,7 +210,7 @@ func (r *Reconciler) startOperations(ctx context.Context, result *ReconcileResul
 	for _, id := range ids {
 		if err := r.Engine.Operate(ctx, id); err != nil {
 			failures = append(failures, err)
-			break // Temporal is away, and the next pass is near
+			break // Temporal is unavailable, and the next pass follows soon
 		}
 		result.Operations++
 		r.Log.WarnContext(ctx, "operation was not worked on", "operation", id)

@@ -17,13 +17,13 @@ import (
 	"github.com/seed-49a43567/switchboard/activities"
 )
 
-// fakeOverdue is a store of overdue deliveries that notes what it was asked to do.
+// fakeOverdue is a store of overdue deliveries that notes the calls.
 type fakeOverdue struct {
 	overdue []switchboard.Delivery
 	found   []switchboard.Delivery
 	did     []string
-	idle    []string // operations that nobody works on
-	holds   int      // that are over
+	idle    []string // operations without a workflow
+	holds   int      // expired holds
 	late    []switchboard.Endpoint
 	forgets []string
 }
@@ -64,12 +64,12 @@ func (l *fakeOverdue) CloseDelivery(_ context.Context, id string, _ int, state s
 	return switchboard.Delivery{}, nil
 }
 
-// fakeTemporal is an engine in which each delivery's workflow stands somewhere.
+// fakeTemporal is an engine with a prepared state for each delivery's workflow.
 type fakeTemporal struct {
 	*fakeOverdue
 	at        map[string]activities.WorkflowStatus
 	closed    []string
-	err       error // of looking at dlv_1
+	err       error // of describing dlv_1
 	describes int
 }
 
@@ -190,7 +190,7 @@ func TestReconcileGoesOnAfterOneThatCannotBeRepaired(t *testing.T) {
 	}
 }
 
-// With Temporal away, each of very many would take its time for nothing.
+// While Temporal is unavailable, each of very many would only use up time.
 func TestReconcileGivesUpWhereNothingCanBeRepaired(t *testing.T) {
 	t.Parallel()
 	l := &fakeOverdue{overdue: slices.Repeat([]switchboard.Delivery{dated("dlv_1")}, 500), idle: []string{"op_1", "op_2", "op_away", "op_3"}, holds: 3}
@@ -204,8 +204,8 @@ func TestReconcileGivesUpWhereNothingCanBeRepaired(t *testing.T) {
 	}
 }
 
-// TestReconcileGoesOnAfterWhatItMayNotRepair: a thousand that an engineer has paused in
-// Temporal, or that Temporal fails to describe, must not keep it from the next.
+// TestReconcileGoesOnAfterWhatItMayNotRepair: a thousand deliveries that an engineer has paused in
+// Temporal, or that Temporal fails to describe, must not keep it from the next ones.
 func TestReconcileGoesOnAfterWhatItMayNotRepair(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -240,7 +240,7 @@ func TestReconcileGoesOnAfterWhatItMayNotRepair(t *testing.T) {
 			r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &fakeTemporal{fakeOverdue: l, at: at, err: errors.New("poisoned")}}
 			passes := 0
 			for ; len(l.did) == 0 && passes < 10; passes++ {
-				_, _ = r.Reconcile(t.Context()) // its error is that of those that cannot be looked at
+				_, _ = r.Reconcile(t.Context()) // its error comes from those that cannot be described
 			}
 			if len(l.did) != 1 || l.did[0] != "restart dlv_last" || c.want != 0 && passes != c.want {
 				t.Errorf("did %v in %d passes; want the last restarted, in 3", l.did, passes)
@@ -299,8 +299,8 @@ func (s boundedStore) LateRecoveries(ctx context.Context, slack time.Duration) (
 	return s.fakeOverdue.LateRecoveries(ctx, slack)
 }
 
-// TestReconcileWithoutTimeForAll: deliveries whose repair takes a whole pass, and the next ones too, keep
-// it neither from the holds that are over nor from endpoints and operations.
+// TestReconcileWithoutTimeForAll: if the repair of some deliveries takes a whole pass, and the next
+// ones too, expired holds, endpoints and operations are still handled.
 func TestReconcileWithoutTimeForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -164,7 +164,7 @@ func (a *Deliveries) flushOne(ctx context.Context, deliveryID string) error {
 	switch switchboard.CodeOf(err) {
 	case switchboard.CodeUnavailable:
 		return err
-	case switchboard.CodeNotFound: // erased meanwhile
+	case switchboard.CodeNotFound: // erased in the meantime
 		a.Unrecorded.Remove(r)
 	default:
 		if err != nil {

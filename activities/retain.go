@@ -16,17 +16,17 @@ import (
 type PartitionStore interface {
 	MakePartitionsAhead(ctx context.Context, r switchboard.Retention) (switchboard.RetentionStep, error)
 	ClosePartitions(ctx context.Context) (switchboard.RetentionStep, error)
-	// PlanVisits returns the visits that are due, and refuses from then on that what they
-	// erase is started again.
+	// PlanVisits returns the due visits. From then on, deliveries that they will erase cannot be
+	// started again.
 	PlanVisits(ctx context.Context, r switchboard.Retention) ([]switchboard.PartitionVisit, error)
-	// FinishRetention notes that a run did all of its steps.
+	// FinishRetention records that a run made all of its steps.
 	FinishRetention(ctx context.Context) error
 }
 
-// VisitStore replaces partitions by what survives of them.
+// VisitStore replaces partitions by the rows to keep.
 type VisitStore interface {
 	Stage(ctx context.Context, v switchboard.PartitionVisit) (switchboard.RetentionStep, error)
-	// Swap reports false where the stage is gone: the visit is left to the next run.
+	// Swap reports false if the stage is missing: the next run then makes the visit.
 	Swap(ctx context.Context, v switchboard.PartitionVisit) (bool, switchboard.RetentionStep, error)
 	DropReplaced(ctx context.Context) (switchboard.RetentionStep, error)
 }
@@ -35,7 +35,7 @@ type VisitStore interface {
 type RowStore interface {
 	PruneEventIDs(ctx context.Context, window time.Duration) (switchboard.RetentionStep, bool, error)
 	PruneSurvivors(ctx context.Context, r switchboard.Retention) (switchboard.RetentionStep, bool, error)
-	// PruneRecords deletes what belongs to no partition and whose time is over.
+	// PruneRecords deletes rows that belong to no partition and whose time is over.
 	PruneRecords(ctx context.Context, r switchboard.Retention) (switchboard.RetentionStep, bool, error)
 }
 
@@ -46,8 +46,8 @@ type RetentionStore interface {
 	RowStore
 }
 
-// Retainer does the steps of the workflow Retain. Each may be repeated, after a crash at any
-// point too, and does nothing that is done already.
+// Retainer makes the steps of the workflow Retain. Each may be repeated, also after a crash at any
+// point, and does not repeat work that is done.
 type Retainer struct {
 	Store             RetentionStore
 	Retention         switchboard.Retention
@@ -81,25 +81,26 @@ func (r *Retainer) PruneEventIDs(ctx context.Context) (switchboard.RetentionStep
 	})
 }
 
-// PruneRecords deletes what belongs to no partition and whose time is over, as finished operations.
+// PruneRecords deletes rows that belong to no partition and whose time is over, such as finished
+// operations.
 func (r *Retainer) PruneRecords(ctx context.Context) (switchboard.RetentionStep, error) {
 	return r.repeat(ctx, func() (switchboard.RetentionStep, bool, error) { return r.Store.PruneRecords(ctx, r.Retention) })
 }
 
-// PlanVisits returns the visits to partitions that are due.
+// PlanVisits returns the due visits to partitions.
 func (r *Retainer) PlanVisits(ctx context.Context) (visits []switchboard.PartitionVisit, err error) {
 	err = r.work(ctx, func() error { visits, err = r.Store.PlanVisits(ctx, r.Retention); return err })
 	return visits, err
 }
 
-// Stage copies what survives a visit aside.
+// Stage copies the survivors of a visit into new tables.
 func (r *Retainer) Stage(ctx context.Context, v switchboard.PartitionVisit) (step switchboard.RetentionStep, err error) {
 	err = r.work(ctx, func() error { step, err = r.Store.Stage(ctx, v); return err })
 	return step, err
 }
 
-// Swap puts the staged tables in the place of the visit's partitions. Where locks are not
-// free it fails, and Temporal tries again.
+// Swap puts the staged tables in the place of the visit's partitions. If locks are not free it
+// fails, and Temporal tries again.
 func (r *Retainer) Swap(ctx context.Context, v switchboard.PartitionVisit) (result SwapResult, err error) {
 	err = r.work(ctx, func() error {
 		result.Done, result.Step, err = r.Store.Swap(ctx, v)
@@ -123,13 +124,13 @@ func (r *Retainer) PruneSurvivors(ctx context.Context) (switchboard.RetentionSte
 	return r.repeat(ctx, func() (switchboard.RetentionStep, bool, error) { return r.Store.PruneSurvivors(ctx, r.Retention) })
 }
 
-// FinishRetention notes that a run did all of its steps.
+// FinishRetention records that a run made all of its steps.
 func (r *Retainer) FinishRetention(ctx context.Context) error {
 	return r.work(ctx, func() error { return r.Store.FinishRetention(ctx) })
 }
 
-// repeat works in batches until there is no more to do. What it has done stays done if it is
-// interrupted.
+// repeat works in batches until there is no more to do. If it is interrupted, finished batches stay
+// done.
 func (r *Retainer) repeat(ctx context.Context, batch func() (switchboard.RetentionStep, bool, error)) (total switchboard.RetentionStep, err error) {
 	err = r.work(ctx, func() error {
 		for more := true; more; {
@@ -144,14 +145,14 @@ func (r *Retainer) repeat(ctx context.Context, batch func() (switchboard.Retenti
 	return total, err
 }
 
-// work does what may take long: Temporal hears of it meanwhile, so that it starts the work
+// work runs a function that may take long. Temporal gets heartbeats, so that it starts the work
 // elsewhere if this process dies.
 func (r *Retainer) work(ctx context.Context, do func() error) error {
 	defer heartbeat(ctx)()
 	return maintenanceError(ctx, r.Log, do())
 }
 
-// HeartbeatTimeout is after which silence the activities that take long count as lost.
+// HeartbeatTimeout is how long the long activities may be silent before they count as lost.
 const HeartbeatTimeout = time.Minute
 
 // heartbeat sends heartbeats until stop is called.
@@ -176,8 +177,8 @@ func heartbeatEvery(ctx context.Context, interval time.Duration) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// maintenanceError is the error of maintenance as Temporal shows it. That another process is
-// at work or that locks are not free is no fault, and is tried again.
+// maintenanceError is the error of maintenance that Temporal shows. If another process is at work
+// or locks are not free, that is no fault, and is tried again.
 func maintenanceError(ctx context.Context, log *slog.Logger, err error) error {
 	switch {
 	case err == nil:

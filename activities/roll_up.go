@@ -9,7 +9,7 @@ import (
 
 // RollupStore counts attempts. Its method may be repeated.
 type RollupStore interface {
-	// RollUp counts what was attempted since the last pass, and what may have been incomplete then.
+	// RollUp counts attempts since the last pass, and those that may have been incomplete then.
 	RollUp(ctx context.Context) (switchboard.RollupResult, error)
 }
 

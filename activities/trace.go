@@ -14,12 +14,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// InTrace continues the trace that an event was posted in, as [switchboard.Event.TraceParent] has it.
+// InTrace continues the trace in which an event was posted, from [switchboard.Event.TraceParent].
 //
-// The trace context is kept with the event and not in Temporal's headers, as Temporal's own interceptor
-// would do it. A relay or a release starts a workflow hours later from a row, so that the row must have
-// it in any case. A header would be written into the history of every workflow, sampled or not. And a
-// span of the whole workflow would last for days and be lost with the worker that began it.
+// The trace context is stored with the event and not in Temporal's headers, where Temporal's own
+// interceptor would put it. A relay or a release may start a workflow hours later from a row, so
+// the row needs it anyway. A header would be in the history of every workflow, sampled or not. And
+// a span of the whole workflow would last for days, and be lost with the worker that began it.
 func InTrace(ctx context.Context, traceParent string) context.Context {
 	if traceParent == "" {
 		return ctx
@@ -27,12 +27,12 @@ func InTrace(ctx context.Context, traceParent string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceParent})
 }
 
-// deliver begins the span of this execution at the time at which it began, as a child of the post of the
-// event however long ago that was: one trace has all that happened to an event. An event that is not
-// traced has no spans.
+// deliver begins the span of this execution, with the time at which it began, as a child of the
+// post of the event, however long ago that was: one trace has everything about an event. An event
+// without a trace has no spans.
 func (e *execution) deliver(ctx context.Context, loaded *switchboard.LoadedDelivery, began time.Time) (context.Context, trace.Span) {
 	if e.Tracer == nil || loaded.Event.TraceParent == "" {
-		return ctx, trace.SpanFromContext(context.Background()) // one that does nothing
+		return ctx, trace.SpanFromContext(context.Background()) // a span that does nothing
 	}
 	return e.Tracer.Start(InTrace(ctx, loaded.Event.TraceParent), "deliver", trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(
@@ -45,8 +45,8 @@ func (e *execution) deliver(ctx context.Context, loaded *switchboard.LoadedDeliv
 		))
 }
 
-// delivered ends the span of an execution. An error of our own is not shown: its text may name what is
-// nobody's business there.
+// delivered ends the span of an execution. An error of our own is not shown, because its text may
+// contain data that must not be there.
 func delivered(span trace.Span, result *AttemptResult, err error) {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("switchboard.state", string(result.State)), attribute.String("switchboard.reason", result.Reason))
@@ -58,8 +58,8 @@ func delivered(span trace.Span, result *AttemptResult, err error) {
 	span.End()
 }
 
-// attemptSpan begins the span of a request, in the terms of OpenTelemetry's conventions for HTTP clients.
-// Neither path nor query is shown: both may hold secrets.
+// attemptSpan begins the span of a request, with the names of OpenTelemetry's conventions for HTTP
+// clients. It shows neither path nor query, because both may contain secrets.
 func (e *execution) attemptSpan(ctx context.Context, loaded *switchboard.LoadedDelivery, number int) (context.Context, trace.Span) {
 	if e.Tracer == nil || !trace.SpanContextFromContext(ctx).IsSampled() {
 		return ctx, trace.SpanFromContext(context.Background())
@@ -67,7 +67,7 @@ func (e *execution) attemptSpan(ctx context.Context, loaded *switchboard.LoadedD
 	host, port := loaded.Delivery.Host, 0
 	if name, text, err := net.SplitHostPort(host); err == nil {
 		host = name
-		port, _ = strconv.Atoi(text) // 0 of what is no number, which is left out
+		port, _ = strconv.Atoi(text) // 0 if it is not a number, and then left out
 	}
 	attributes := []attribute.KeyValue{
 		attribute.String("http.request.method", loaded.Delivery.Method),
@@ -80,8 +80,8 @@ func (e *execution) attemptSpan(ctx context.Context, loaded *switchboard.LoadedD
 	return e.Tracer.Start(ctx, "attempt", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
 }
 
-// attempted ends the span of a request with its outcome: of the failure its code alone, since its detail
-// quotes the receiver.
+// attempted ends the span of a request with its outcome. It shows only the code of a failure,
+// because the detail quotes the receiver.
 func attempted(span trace.Span, o *switchboard.Outcome, err error) {
 	if span.IsRecording() {
 		if o.StatusCode != 0 {

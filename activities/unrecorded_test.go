@@ -20,12 +20,12 @@ func TestLatestUnrecordedOutcomeCounts(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	first := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
-	d.loaded.Delivery.State, d.loaded.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded by now
+	d.loaded.Delivery.State, d.loaded.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded now
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err == nil || d.sent != 1 {
 		t.Fatalf("ended with %v after %d requests, want an error of our own after the second attempt", err, d.sent)
 	}
-	d.recordErr = nil // what the second left in its heartbeat is lost with Temporal
+	d.recordErr = nil // the second's heartbeat is lost with Temporal
 	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err != nil || d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Number != 2 {
 		t.Errorf("ended with %v after %d requests, recorded %v; want the second's outcome recorded, and no request", err, d.sent, d.recorded)
 	}
@@ -83,7 +83,7 @@ func TestOutcomeThatCannotBeRecordedIsAnErrorWithADate(t *testing.T) {
 	}
 }
 
-// The SDK drops what a local activity returns beside an error.
+// The SDK drops the result of a local activity that also returns an error.
 func TestLocalAttemptReturnsTheUnrecordedOutcome(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -105,7 +105,7 @@ func TestLocalAttemptReturnsTheUnrecordedOutcome(t *testing.T) {
 	}
 }
 
-// Where Temporal loses what it was given too, as with both in one Postgres.
+// If Temporal loses its data too, for example if both use one Postgres.
 func TestUnrecordedOutcomeIsInTheProcessToo(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
@@ -123,7 +123,7 @@ func TestUnrecordedOutcomeIsInTheProcessToo(t *testing.T) {
 	}
 }
 
-// Temporal may give the attempt to another worker as soon as it is back.
+// Temporal may give the attempt to another worker as soon as it is available again.
 func TestUnrecordedOutcomeIsFlushedWithoutItsActivity(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -142,8 +142,9 @@ func TestUnrecordedOutcomeIsFlushedWithoutItsActivity(t *testing.T) {
 	})
 }
 
-// TestOutcomeThatPostgresRefuses although it is not away: the delivery says so, and between its executions
-// nobody tries again, because each try keeps others from sharing a commit.
+// TestOutcomeThatPostgresRefuses: Postgres is available and refuses it. The delivery says so, and
+// nothing tries again between its executions, because each try prevents others from sharing a
+// commit.
 func TestOutcomeThatPostgresRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

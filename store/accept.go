@@ -15,18 +15,18 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// acceptQuery stores the events, with their deliveries $10 to those of the subscriptions
-// $11 that are not deleted meanwhile. Of the events with a name, those are left out whose
-// name came since $12. Whoever deletes one of the subscriptions waits for this statement,
-// and then finds its deliveries to cancel. One statement is one round trip, and commits by
-// itself.
+// acceptQuery stores the events, with their deliveries $10 to those of the subscriptions $11 that
+// are not deleted. It leaves out named events whose name came since $12. A transaction that deletes
+// one of the subscriptions waits for this statement, and then finds its deliveries to cancel. One
+// statement is one round trip, and commits by itself.
 //
-// A delivery is parked only if its subscription's flow is still as $13 has it. A release that has
-// begun since would not find it. It is pending instead: its attempt decides again.
+// A delivery is parked only if its subscription's flow is still that of $13, because a release that
+// has begun since would not find it. Otherwise it is pending, and its attempt decides again.
 var acceptQuery = acceptStatement("FOR SHARE", "JOIN")
 
-// announceQuery does so in a transaction that has locked other rows already: it waits for no
-// subscription. What goes to one that somebody else is changing is pending, and its attempt decides.
+// announceQuery is acceptQuery for a transaction that has already locked other rows, so it waits
+// for no subscription. A delivery to a subscription that another transaction is changing is
+// pending, and its attempt decides.
 var announceQuery = acceptStatement("FOR SHARE SKIP LOCKED", "LEFT JOIN")
 
 // acceptStatement locks the subscriptions in that way, and joins the deliveries with those locked.
@@ -363,8 +363,8 @@ func (p *pendingEvent) deliver(c candidate, predecessor string, position int64) 
 	return err
 }
 
-// admit decides about a new delivery that another one of the same key is before. Somebody may wait
-// for the answer to one that was asked for.
+// admit decides about a new delivery; another one of the same key may be before it. A caller may
+// wait for the response if the delivery was asked for.
 func (m made) admit(predecessor string, askedFor bool) (switchboard.Admission, error) {
 	health, err := parseHealth(m.candidate.Health)
 	return switchboard.Admit(m.CreatedAt, switchboard.Conditions{
@@ -380,7 +380,7 @@ func (m made) accept(a switchboard.Admission) {
 	m.Accept(m.CreatedAt, a)
 }
 
-// hostOf is the host and port of a URL; empty if it is none.
+// hostOf returns the host and port of a URL; empty if it is not one.
 func hostOf(address string) string {
 	u, err := url.Parse(switchboard.Address(address)) // path and query may hold templates
 	if err != nil {

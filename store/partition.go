@@ -52,7 +52,7 @@ func partitionedTables() []partitionedTable {
 	}
 }
 
-// partition is the table's partition of that suffix.
+// partition returns the name of the table's partition with that suffix.
 func (t partitionedTable) partition(suffix string) string {
 	return pq.QuoteIdentifier(t.name + "_" + suffix)
 }
@@ -168,10 +168,10 @@ func (s *Store) tryNextPartition(ctx context.Context, until time.Time, width tim
 	})
 }
 
-// boundTail gives a tail with rows, which has some where nobody made partitions for days,
-// checks of the bounds that it is about to have. They are proven without keeping anybody
-// waiting, and spare the split a scan with everything locked. Should the process die before
-// the split, rows of after the end could not be stored, so the end is days ahead.
+// boundTail prepares the split of a tail with rows, which it has if nobody made partitions for
+// days. It adds checks of the bounds that the tail will have. They are proven without blocking
+// anybody, and save the split a scan with everything locked. If the process died before the split,
+// rows after the end could not be stored, so the end is days ahead.
 func (s *Store) boundTail(ctx context.Context, lo sql.NullTime, end time.Time) (err error) {
 	db := sql.OpenDB(s.unbounded) // the proof may take minutes, in which Postgres sends nothing
 	defer db.Close()
@@ -222,8 +222,8 @@ func nextSplit(begins sql.NullTime, today, until time.Time, width time.Duration)
 }
 
 // splitTail gives the first part of the tail, up to a time, partitions of its own. The tail's
-// tables become those partitions, and later rows, of which there are normally none, move to new
-// tables. Writers wait meanwhile, for some 50 ms if the tail is empty.
+// tables become those partitions, and later rows, normally none, move to new tables. Writers wait
+// for about 50 ms if the tail is empty.
 func (s *Store) splitTail(ctx context.Context, tx transaction, lo sql.NullTime, at time.Time) error {
 	suffix, hi := keptSuffix, sql.NullTime{Time: at, Valid: true}
 	if lo.Valid {

@@ -14,8 +14,8 @@ import (
 // does in one statement what [switchboard.Delivery.Record] does; a test compares the two.
 // recordRows handles what it does not return: attempts that are already recorded, are of an earlier
 // generation or are out of order. recordRows also handles awaited deliveries, which need a NOTIFY,
-// deliveries that fail for good and that operational events are about, and ordered deliveries that
-// end, because others wait for them.
+// deliveries that fail for good if a subscription takes operational events, and ordered deliveries
+// that end, because others wait for them.
 //
 // IS TRUE prevents Postgres from finding the deliveries by their state. It would do so while few
 // are open, and keep that plan when very many are.

@@ -181,7 +181,7 @@ func countNext(ctx context.Context, tx transaction, result *switchboard.RollupRe
 	if to.After(now) {
 		to = now
 	}
-	// An attempt of the minute before may have been under way.
+	// An attempt of the minute before may have been running.
 	from := latest(row.MinutesTo.Add(-rollupSettles), begin).UTC().Truncate(time.Minute)
 	if result.From.IsZero() {
 		result.From = from
@@ -215,8 +215,8 @@ func countedIDs(from, to time.Time) []any {
 	return []any{idBound(from.Add(-switchboard.LateAfter)), idBound(to.Add(switchboard.LateAfter + exact)), from, to}
 }
 
-// countSubscriptions adds the slices from one time to another that are over to the counts by subscription, and
-// counts the rest anew.
+// countSubscriptions adds the past slices from one time to another to the counts by subscription,
+// and counts the rest again.
 func countSubscriptions(ctx context.Context, tx querier, row *rollupRow, from, to time.Time) error {
 	if over := to.Add(-rollupSettles).Truncate(rollupSlice); from.Before(over) {
 		if _, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_subscription", true), countedIDs(from, over)...); err != nil {

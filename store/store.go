@@ -55,9 +55,10 @@ const (
 	readFlushes = 8
 
 	defaultBatchWait = 8 * time.Millisecond
-	// maxDelayFactor is how many times longer than for the next item a batch waits for all of
-	// them where a caller waits. With 5, a POST beside 220 a second took 41 ms in the median, with 2 27 ms; a
-	// delivery took 3 % more CPU, in four rounds that differ by 9 %. Waiting for 2 ms, and 10 at most, takes some 16 % more.
+	// maxDelayFactor is how many times longer than for the next item a batch waits in all if a
+	// caller waits. With 5, a POST beside 220 a second took 41 ms in the median, with 2 it took 27
+	// ms; a delivery took 3 % more CPU, in four rounds that differ by 9 %. Waiting for 2 ms, and at
+	// most 10, takes about 16 % more.
 	maxDelayFactor = 2
 	// recordDelayFactor and recordMaxDelayFactor are for records, for which only a workflow waits.
 	// Measured at 260 deliveries/s: a delivery takes 5 % less CPU than with a batch every 6 ms in
@@ -75,8 +76,8 @@ const (
 
 	// connectTimeout is how long a caller waits for a new connection if Postgres does not answer.
 	connectTimeout = 3 * time.Second
-	// onlyPrimary refuses a standby, to which a name may still lead after a failover: a connection
-	// to it would stay in the pool, and what is written by it be refused.
+	// onlyPrimary refuses a standby, to which a name may still lead after a failover. A connection
+	// to it would stay in the pool, and its writes would be refused.
 	onlyPrimary = pq.TargetSessionAttrsPrimary
 	// callTimeout bounds every call, including waits for locks. Calls that many callers share end
 	// earlier, so that they notice in time that Postgres hangs: writeTimeout bounds storing a few
@@ -110,8 +111,9 @@ type Config struct {
 	// IdempotencyWindow is for how long an event that is posted again with the same id is a
 	// duplicate; 0: 7 days.
 	IdempotencyWindow time.Duration
-	// CountTime is how long Postgres may work at least on a count that an answer can do without, as that of a
-	// list's matches; 0: a second or less, by count. Tests set it: a busy machine takes longer for a few rows.
+	// CountTime is how long Postgres may at least work on a count that an answer can omit, such as
+	// that of a list's matches; 0: a second or less, depending on the count. Tests set it, because
+	// a busy machine takes longer for a few rows.
 	CountTime time.Duration
 	// Breaker has the thresholds for subscriptions that do not set them; zero fields have
 	// Switchboard's own defaults.
@@ -131,7 +133,7 @@ type Store struct {
 	now       func() time.Time
 
 	accepts *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // calls with few events
-	bulk    *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // calls with many events, apart, so that nobody waits behind them
+	bulk    *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // calls with many events, separate so that others do not wait behind them
 	records *batch.Batcher[switchboard.Record, switchboard.Delivery]
 	loads   *batch.Batcher[string, switchboard.LoadedDelivery]
 	reports *batch.Batcher[switchboard.HealthReport, switchboard.HealthResult]

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// heartbeatQuery records that the worker $1 lives and assumes $2 workers. It returns facts about
+// heartbeatQuery records that the worker $1 lives and counts $2 workers. It returns facts about
 // the workers that were heard of since $3 microseconds ago, and deletes the others. The time is the
 // database's, so that the workers' clocks do not matter. A statement does not see its own writes:
 // the worker's own row is that of its previous heartbeat. After an outage of Postgres no worker was
@@ -29,7 +29,7 @@ SELECT 1 + count(others.id) AS live, count(others.id) FILTER (WHERE (others.join
 		WHERE h.queue_reason <> '' AND h.breaker <> 'open' AND (h.deferred_until IS NULL OR h.deferred_until <= now()) AND s.state = 'active' AND s.deleted_at IS NULL) AS queued
 FROM me LEFT JOIN others ON true GROUP BY me.joined_at`
 
-// Heartbeat records that the worker lives and assumes that many workers, with more facts about it,
+// Heartbeat records that the worker lives and counts that many workers, with more facts about it,
 // and returns the facts about the others.
 func (s *Store) Heartbeat(ctx context.Context, workerID string, counted int, facts switchboard.WorkerFacts) (switchboard.Workers, error) {
 	var rows []struct {
