@@ -87,7 +87,7 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 func TestQueueBehindARateLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	sub := b.limited(16, switchboard.RateLimit{PerSecond: 0.001, Burst: 2}) // one in 1,000 seconds, beside which those of the test do not matter
+	sub := b.limited(16, switchboard.RateLimit{PerSecond: 0.001, Burst: 2}) // one in 1,000 seconds, so that the time of the test does not matter
 	a := beyondCap()
 	a.Reason = switchboard.ReasonRateLimited
 	first := b.post(1)

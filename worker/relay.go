@@ -20,7 +20,7 @@ const (
 	relayPool = 32
 	// relayPassTime is how long a pass should take: if starts are slow, fewer deliveries are
 	// claimed. A claimed delivery is started even if its operation is cancelled or its subscription
-	// paused meanwhile, and no other relay gets it.
+	// paused in the meantime, and no other relay gets it.
 	relayPassTime = 500 * time.Millisecond
 	// relayLease is how long a claim lasts: longer than a start may take, but short enough that the
 	// claims of a dead relay are soon another's.

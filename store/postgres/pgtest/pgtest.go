@@ -56,7 +56,7 @@ func (c *Cluster) Run(m *testing.M) int {
 }
 
 // Database makes a migrated database for the test and returns its URL. It is
-// dropped at the test's end, whoever is connected.
+// dropped at the test's end, even if a client is connected.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	return c.database(t, template)
