@@ -223,8 +223,8 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 }
 
 // emptyAuditQuery keeps in the entries about a tenant's objects who made the change, to which
-// object, and when. It removes the texts, event ids, which the platform chose, and the tenant's own
-// people. The entry of the tenant's erasure keeps its reason, as the erasure does.
+// object, and when. It removes the texts, the event ids, because the platform chose them, and the
+// tenant's own people. The entry of the tenant's erasure keeps its reason, as the erasure does.
 const emptyAuditQuery = `
 UPDATE audit SET changed = '{}', reason = CASE kind WHEN 'tenant' THEN reason ELSE '' END, object = CASE kind WHEN 'event' THEN '' ELSE object END,
 	person = CASE WHEN bound THEN '' ELSE person END, address = CASE WHEN bound THEN '' ELSE address END

@@ -59,7 +59,7 @@ const blockedQuery = "SELECT id FROM deliveries WHERE blocked_by = ANY($1) AND b
 var lockBlockedQuery = "SELECT " + fields("deliveries", rowFields, "") + " FROM deliveries WHERE blocked_by = ANY($1) AND blocked_by <> '' ORDER BY id FOR NO KEY UPDATE"
 
 // beforeQuery finds, in the queue of each key $3 of the subscription $2, the last delivery before
-// the position $4. $1 is the delivery that it is for. OFFSET 0 makes Postgres look for each alone.
+// the position $4. $1 is a label for each result. OFFSET 0 makes Postgres look for each alone.
 const beforeQuery = `
 SELECT n.name, b.id FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS n(name, subscription_id, key, position)
 CROSS JOIN LATERAL (SELECT d.id FROM deliveries d WHERE d.subscription_id = n.subscription_id AND d.key = n.key AND ` + isQueued + ` AND d.position < n.position
