@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// audited is what each call of the table [calls] that changes something leaves in the audit: verb,
-// kind, object, tenant and reason.
+// audited is what each changing call of the table [calls] leaves in the audit: verb, kind, object,
+// tenant and reason.
 var audited = map[string]string{
 	"DELETE /v1/events/evt_acme/data?reason=asked":    "erase event evt_acme acme asked",
 	"POST /v1/subscriptions":                          "create subscription sub_new acme ",
@@ -42,15 +42,15 @@ var audited = map[string]string{
 	"DELETE /v1/portal_links/plk_globex?reason=asked": "revoke portal_link plk_globex globex asked",
 }
 
-// unaudited are the calls that change nothing, or only add events and their deliveries, which say
-// themselves what was posted.
+// unaudited are the calls that change nothing, or only add events and their deliveries, which are
+// their own record.
 var unaudited = []string{
 	"POST /v1/events", "POST /v1/events/batch", "POST /v1/subscriptions/sub_acme/test", "POST /v1/subscriptions/sub_acme/trigger",
 	"POST /v1/subscriptions/sub_acme/preview", "POST /v1/preview", "POST /v1/deliveries/dlv_acme/preview", "POST /v1/subscriptions/sub_acme/match", "POST /v1/match",
 	"POST /v1/subscriptions/sub_acme/verify", // of one that is active: see TestAuditOfVerification
 }
 
-// actions are what the audit holds since the test began, newest first.
+// actions returns the rows of the audit since the test began, newest first.
 func (b *bundle) actions(t *testing.T) []switchboard.AuditEntry {
 	t.Helper()
 	page, err := b.db.Audit(t.Context(), anybody(), switchboard.AuditFilter{After: created}, switchboard.PageRequest{Limit: switchboard.MaxPage})
@@ -58,7 +58,7 @@ func (b *bundle) actions(t *testing.T) []switchboard.AuditEntry {
 	return slices.DeleteFunc(page.Items, func(e switchboard.AuditEntry) bool { return e.Actor == "key_anybody" })
 }
 
-// TestEveryChangeIsAudited goes through every route that is no GET.
+// TestEveryChangeIsAudited calls every route except GET.
 func TestEveryChangeIsAudited(t *testing.T) {
 	t.Parallel()
 	for _, c := range calls {
@@ -97,8 +97,8 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	}
 }
 
-// TestRefusedCallsAreNotAudited: of each call that changes something, one with a parameter that does
-// not exist, one with a key that may not, and one that the state of its object refuses.
+// TestRefusedCallsAreNotAudited makes each changing call with an unknown parameter, with a key that
+// may not, and with an object whose state refuses it.
 func TestRefusedCallsAreNotAudited(t *testing.T) {
 	t.Parallel()
 	b := seeded(t)
@@ -124,7 +124,7 @@ func TestRefusedCallsAreNotAudited(t *testing.T) {
 	}
 }
 
-// TestReasons: what holds deliveries or ends them, and what deletes, needs a reason.
+// TestReasons: calls that hold, end or delete something need a reason.
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	b := seeded(t)

@@ -18,7 +18,7 @@ func newSubscriptionWith(fields string) string {
 
 const okRequest = `"request":{"url":"https://example.com/"}`
 
-// TestBadInput: each is a problem that names the field, and nothing is stored.
+// TestBadInput: each answer is a problem that names the field, and nothing is stored.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	const (
@@ -319,7 +319,7 @@ func TestContentType(t *testing.T) {
 	}
 }
 
-// TestBodiesOfUnknownLength: chunked bodies have no length to refuse by.
+// TestBodiesOfUnknownLength: chunked bodies have no length by which they could be refused.
 func TestBodiesOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	send := func(b *bundle, body io.Reader) answer {
@@ -335,7 +335,7 @@ func TestBodiesOfUnknownLength(t *testing.T) {
 	send(b, bytes.NewReader(append(long, postedEvent...))).wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.CodeTooLarge, "data")
 	broken := io.MultiReader(strings.NewReader(`{"tenant":`), iotest.ErrReader(io.ErrUnexpectedEOF))
 	send(b, broken).wantProblem(t, http.StatusBadRequest, switchboard.CodeInvalid, "")
-	// A length that is too much is refused before anything is read.
+	// A too large length is refused before anything is read.
 	r := httptest.NewRequest("POST", "/v1/events", iotest.ErrReader(io.ErrUnexpectedEOF))
 	r.ContentLength = 1 << 40
 	r.Header.Set("Authorization", "Bearer "+adminKey)
@@ -348,7 +348,7 @@ func TestBodiesOfUnknownLength(t *testing.T) {
 	send(b, iotest.OneByteReader(strings.NewReader(postedEvent))).want(t, http.StatusAccepted)
 }
 
-// TestProblemOfLongName: a name that a caller made up is sent back cut short.
+// TestProblemOfLongName: a long name from the caller is shortened in the answer.
 func TestProblemOfLongName(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

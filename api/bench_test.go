@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// instantEvents accepts everything, and keeps nothing.
+// instantEvents accepts everything and stores nothing.
 type instantEvents struct{ Store }
 
 func (*instantEvents) Accept(_ context.Context, _ switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
@@ -28,8 +28,8 @@ type idleEngine struct{ fakeEngine }
 
 func (*idleEngine) Start(context.Context, []switchboard.Delivery) {}
 
-// BenchmarkPostEvent measures what the API itself costs: stores and engine do
-// nothing, log lines are written to nowhere.
+// BenchmarkPostEvent measures the cost of the API itself: stores and engine do nothing, and log
+// lines are discarded.
 func BenchmarkPostEvent(b *testing.B) {
 	for _, size := range []struct {
 		name string

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// gatedEvents lets batches wait until the gate opens.
+// gatedEvents holds batches until the gate opens.
 type gatedEvents struct {
 	Store
 	entered chan struct{}
@@ -26,7 +26,7 @@ func (g *gatedEvents) Accept(ctx context.Context, caller switchboard.Caller, eve
 	return g.Store.Accept(ctx, caller, events)
 }
 
-// gatedBundle takes batches of at most so many bytes.
+// gatedBundle accepts batches of at most that many bytes.
 func gatedBundle(t *testing.T, limit int) (*bundle, *gatedEvents) {
 	t.Helper()
 	gated := &gatedEvents{entered: make(chan struct{}, 2*batchesAtOnce), gate: make(chan struct{})}
@@ -37,8 +37,8 @@ func gatedBundle(t *testing.T, limit int) (*bundle, *gatedEvents) {
 	}), gated
 }
 
-// TestCompressedBatchesTakeTheirLength: once it is read, a batch in gzip takes no more room
-// than it has bytes.
+// TestCompressedBatchesTakeTheirLength: after it is read, a batch in gzip reserves only its own
+// length.
 func TestCompressedBatchesTakeTheirLength(t *testing.T) {
 	t.Parallel()
 	b, gated := gatedBundle(t, 100_000)
@@ -59,8 +59,8 @@ func TestCompressedBatchesTakeTheirLength(t *testing.T) {
 	posts.Wait()
 }
 
-// TestBatchesTakeTurns: of large batches no more are taken in at a time than there is room
-// for, and whoever posts one event does not wait for them.
+// TestBatchesTakeTurns: no more large batches are read at a time than there is room for, and a
+// caller who posts one event does not wait for them.
 func TestBatchesTakeTurns(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
@@ -89,7 +89,7 @@ func TestBatchesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestOverloaded: it has a word of its own, and says when to try again.
+// TestOverloaded: the problem has its own code, and says when to try again.
 func TestOverloaded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

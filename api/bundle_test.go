@@ -21,7 +21,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// Keys of the tests: one of each role for every tenant, and some of tenant acme.
+// Keys of the tests: one for each role for all tenants, and some for the tenant acme.
 const (
 	adminKey      = "sbk_admin-1f4c"
 	publisherKey  = "sbk_publisher-1f4c"
@@ -39,11 +39,11 @@ const (
 	expiredKey = "sbk_expired-1f4c"
 	revokedKey = "sbk_revoked-1f4c"
 	unknownKey = "sbk_unknown-1f4c"
-	outageKey  = "sbk_outage" // with which the database is away
+	outageKey  = "sbk_outage" // fails as if the database were away
 )
 
-// secretMarks may never be in a log: the beginnings of keys and signing secrets,
-// and what the tests put into bodies, headers and query strings.
+// secretMarks must never be in a log: the prefixes of keys and signing secrets, and what the tests
+// put into bodies, headers and query strings.
 var secretMarks = []string{"sbk_", "whsec_", "whsk_", "hunter2"}
 
 // bundle is an API on a real store, with a fake engine and fake receivers.
@@ -55,16 +55,16 @@ type bundle struct {
 	engine    *fakeEngine
 	receivers *fakeReceivers
 	logs      *logBuffer
-	before    string // the fingerprint of the rows that the test began with
+	before    string // fingerprint of the rows at the beginning of the test
 
 	mu    sync.Mutex
-	count int               // of numbered subscriptions
+	count int               // number of numbered subscriptions
 	ids   map[string]string // by the names that the test uses
 	names map[string]string // and the other way round
 }
 
-// setup makes an API; change may alter its config. When the test ends, its log is
-// searched for secrets.
+// setup makes an API; change may change its config. When the test ends, its log is searched for
+// secrets.
 func setup(t testing.TB, change ...func(*Config)) *bundle {
 	t.Helper()
 	db := takeDatabase(t)
@@ -78,7 +78,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	}
 	config := Config{
 		Store: b.store, Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, db.Store), Validation: ingest.ValidationOff,
-		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
+		RefusedKeys: 1e6, CostlyCalls: 1e6, // except in tests of limits
 		PublicURL: "https://switchboard.example.com/",
 		Logger:    slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -108,14 +108,14 @@ type problem struct {
 	problemMembers
 }
 
-// stored says whether any row was written or workflow started since the test began, or
-// changed a row behind the API's back.
+// stored reports whether any row was written or workflow started since the test began or since it
+// last changed a row directly.
 func (b *bundle) stored(t testing.TB) bool {
 	t.Helper()
 	return b.db.fingerprint(t) != b.before || len(b.engine.all()) > 0
 }
 
-// events are those that were stored since the test began, in the order of time.
+// events returns the events that were stored since the test began, in the order of time.
 func (b *bundle) events(t testing.TB) []switchboard.Event {
 	t.Helper()
 	var found []switchboard.Event
@@ -137,7 +137,7 @@ func (b *bundle) events(t testing.TB) []switchboard.Event {
 	}
 }
 
-// eventCount is how many were stored since the test began.
+// eventCount is the number of events stored since the test began.
 func (b *bundle) eventCount(t testing.TB) int {
 	t.Helper()
 	var n int
@@ -145,7 +145,7 @@ func (b *bundle) eventCount(t testing.TB) int {
 	return n
 }
 
-// lastEvent is the one that was stored last.
+// lastEvent is the event that was stored last.
 func (b *bundle) lastEvent(t testing.TB) switchboard.Event {
 	t.Helper()
 	page, err := b.db.Events(t.Context(), anybody(), switchboard.EventFilter{}, switchboard.PageRequest{Limit: 1})
@@ -155,7 +155,7 @@ func (b *bundle) lastEvent(t testing.TB) switchboard.Event {
 	return e
 }
 
-// subscription is what is stored under that name.
+// subscription returns the stored subscription with that name.
 func (b *bundle) subscription(t testing.TB, name string) switchboard.Subscription {
 	t.Helper()
 	s, err := b.db.SubscriptionWithSecrets(t.Context(), anybody(), b.id(name))
@@ -163,7 +163,7 @@ func (b *bundle) subscription(t testing.TB, name string) switchboard.Subscriptio
 	return s
 }
 
-// change changes a subscription behind the API's back; its version stays.
+// change changes a subscription directly in the store, without a new version.
 func (b *bundle) change(t testing.TB, name string, change func(*switchboard.Subscription)) {
 	t.Helper()
 	before := b.subscription(t, name)
@@ -178,7 +178,7 @@ func (b *bundle) change(t testing.TB, name string, change func(*switchboard.Subs
 	b.db.step()
 }
 
-// sign gives a subscription the scheme, and a secret that fits it.
+// sign gives a subscription the scheme and a suitable secret.
 func (b *bundle) sign(t testing.TB, name string, scheme switchboard.Scheme) {
 	t.Helper()
 	b.change(t, name, func(s *switchboard.Subscription) {
@@ -187,7 +187,7 @@ func (b *bundle) sign(t testing.TB, name string, scheme switchboard.Scheme) {
 	})
 }
 
-// damage changes what is read of a subscription, as if it were stored so.
+// damage changes what is read of a subscription, as if that were stored.
 func (b *bundle) damage(name string, change func(*switchboard.Subscription)) {
 	id := b.id(name)
 	b.store.damage = func(s *switchboard.Subscription) {
@@ -197,8 +197,8 @@ func (b *bundle) damage(name string, change func(*switchboard.Subscription)) {
 	}
 }
 
-// numbered gives the subscription that is called n a name of its own: those of a tenant
-// have different ones.
+// numbered makes the name of a subscription called n unique, because the names of a tenant's
+// subscriptions differ.
 func (b *bundle) numbered(body string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -206,7 +206,7 @@ func (b *bundle) numbered(body string) string {
 	return strings.Replace(body, `"name":"n"`, fmt.Sprintf(`"name":"n%d"`, b.count), 1)
 }
 
-// deliver makes the delivery dlv_new to sub_acme with those attempts behind the API's back.
+// deliver makes the delivery dlv_new to sub_acme with those attempts directly in the store.
 func (b *bundle) deliver(t testing.TB, attempts ...switchboard.Attempt) {
 	t.Helper()
 	s := b.subscription(t, "sub_acme")
@@ -221,7 +221,7 @@ func (b *bundle) deliver(t testing.TB, attempts ...switchboard.Attempt) {
 	b.before = b.db.fingerprint(t)
 }
 
-// post stores events behind the API's back.
+// post stores events directly.
 func (b *bundle) post(t testing.TB, events ...switchboard.Event) {
 	t.Helper()
 	accepted, err := b.db.Accept(t.Context(), anybody(), events)
@@ -232,7 +232,7 @@ func (b *bundle) post(t testing.TB, events ...switchboard.Event) {
 	b.before = b.db.fingerprint(t)
 }
 
-// started lists what the engine was asked to do.
+// started lists the calls of the engine.
 func (b *bundle) started() []string {
 	calls := b.engine.all()
 	for i, call := range calls {
@@ -247,7 +247,7 @@ var (
 	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era|op|ses|plk)_[0-9a-z]{26}\b`)
 )
 
-// id is the id of what has that name, or the name itself.
+// id returns the id for a name of the test, or else the name itself.
 func (b *bundle) id(name string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -257,7 +257,7 @@ func (b *bundle) id(name string) string {
 	return name
 }
 
-// unnamed puts ids in the place of names, in what is sent.
+// unnamed replaces names by ids in what is sent.
 func (b *bundle) unnamed(text []byte) []byte {
 	if text == nil {
 		return nil
@@ -265,8 +265,8 @@ func (b *bundle) unnamed(text []byte) []byte {
 	return namePattern.ReplaceAllFunc(text, func(name []byte) []byte { return []byte(b.id(string(name))) })
 }
 
-// named puts names in the place of ids, in what came back. What is seen for the first
-// time is called evt_1, dlv_1 and so on, by its kind.
+// named replaces ids by names in what came back. New ids are called evt_1, dlv_1 and so on, by
+// their kind.
 func (b *bundle) named(text []byte) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -282,8 +282,8 @@ func (b *bundle) named(text []byte) []byte {
 	})
 }
 
-// call sends a request, a minute after the last one. A body that is no string, []byte or
-// nil is sent as JSON. Of what was created last, the name is sub_new or key_new.
+// call sends a request, a minute after the last one. A body that is not a string, []byte or nil is
+// sent as JSON. The object that was created last is called sub_new or key_new.
 func (b *bundle) call(t testing.TB, key, method, path string, body any, headers ...string) answer {
 	t.Helper()
 	var raw []byte
@@ -317,7 +317,7 @@ func (b *bundle) call(t testing.TB, key, method, path string, body any, headers 
 	return answer{w.Code, w.Header(), b.named(w.Body.Bytes())}
 }
 
-// nameCreated gives its name to what an answer says is created.
+// nameCreated names the object that an answer created.
 func (b *bundle) nameCreated(body []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -336,7 +336,7 @@ type answer struct {
 	body   []byte
 }
 
-// want fails the test unless the answer has the status, and returns its body.
+// want fails the test unless the answer has the status, and returns the answer's body.
 func (a answer) want(t testing.TB, status int) map[string]any {
 	t.Helper()
 	if a.status != status {

@@ -26,7 +26,7 @@ func zipped(t testing.TB, text string) string {
 	return b.String()
 }
 
-// TestCompressedBodies: every call that takes a body takes it in gzip.
+// TestCompressedBodies: every call with a body accepts it in gzip.
 func TestCompressedBodies(t *testing.T) {
 	t.Parallel()
 	for _, c := range calls {
@@ -76,7 +76,7 @@ func TestOtherCodings(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest("POST", "/v1/events", strings.NewReader(zipped(t, postedEvent)))
-	r.Header["Content-Encoding"] = []string{"gzip", "gzip"} // two lines are one list
+	r.Header["Content-Encoding"] = []string{"gzip", "gzip"} // two lines form one list
 	r.Header.Set("Authorization", "Bearer "+adminKey)
 	answer := httptest.NewRecorder()
 	b.handler.ServeHTTP(answer, r)
@@ -85,7 +85,7 @@ func TestOtherCodings(t *testing.T) {
 	}
 }
 
-// TestBadGzip: what is not the gzip that it says is bad input, and bounded either way.
+// TestBadGzip: a body that is not valid gzip is bad input, and its size is limited in any case.
 func TestBadGzip(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

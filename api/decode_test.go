@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// FuzzPostEvent: whatever is posted, the answer is 202 or a problem that blames the
-// caller; and what was accepted is what encoding/json would have read.
+// FuzzPostEvent: whatever is posted, the answer is 202 or a problem that blames the caller. What
+// was accepted is what encoding/json would have read.
 func FuzzPostEvent(f *testing.F) {
 	for _, seed := range []string{
 		postedEvent, `{}`, `[]`, `null`, ``, `{"tenant":"acme","type":"t","data": [1 , "\u0000\"]" ] }`, "{\"tenant\":\"acme\"\n,\"type\":\"t\",\"data\":-1e+5\t}",

@@ -13,8 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestDeliveryShape holds the JSON of a delivery to the letter: consoles and
-// scripts build on it.
+// TestDeliveryShape fixes the exact JSON of a delivery: consoles and scripts depend on it.
 func TestDeliveryShape(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.TemporalUI = "http://127.0.0.1:8233/" })
@@ -69,7 +68,7 @@ func TestDeliveryShape(t *testing.T) {
 	}
 }
 
-// TestTruncatedInALetter: a text that was cut in the middle of a letter is still text.
+// TestTruncatedInALetter: a text that was cut inside a character is still text.
 func TestTruncatedInALetter(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{"aé": "aé", "a\xc3": "a", "a\xf0\x9f\x98": "a", "": "", "\xf0\x9f\x98\x80": "😀"} {
@@ -166,8 +165,8 @@ func TestOperate(t *testing.T) {
 	}
 }
 
-// TestExpect: an action whose caller believes something else of its delivery is refused with how it
-// stands, and done for one who knows.
+// TestExpect: an action with a wrong expectation of the delivery is refused with the real state,
+// and one with the right expectation is done.
 func TestExpect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ call, expect, right string }{
@@ -190,7 +189,7 @@ func TestExpect(t *testing.T) {
 	}
 }
 
-// TestActionsBadInput: what is wrong is named, and nothing is done.
+// TestActionsBadInput: the answer names what is wrong, and nothing is done.
 func TestActionsBadInput(t *testing.T) {
 	t.Parallel()
 	b := seeded(t)
@@ -211,7 +210,7 @@ func TestActionsBadInput(t *testing.T) {
 	}
 }
 
-// TestRetryAt: the next attempt gets the date, and no workflow is started before it.
+// TestRetryAt: the next attempt gets the date, and no workflow starts earlier.
 func TestRetryAt(t *testing.T) {
 	t.Parallel()
 	at := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
@@ -224,8 +223,7 @@ func TestRetryAt(t *testing.T) {
 	}
 }
 
-// TestIntegratorsActions: those who integrate one tenant may retry its deliveries, and do nothing else
-// to them.
+// TestIntegratorsActions: integrators of one tenant may only retry its deliveries.
 func TestIntegratorsActions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -245,7 +243,8 @@ func TestIntegratorsActions(t *testing.T) {
 	}
 }
 
-// TestAvailableActionsInEveryAnswer: one delivery, a list, an event, a list of events, and an action.
+// TestAvailableActionsInEveryAnswer: in one delivery, a list, an event, a list of events, and an
+// action.
 func TestAvailableActionsInEveryAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

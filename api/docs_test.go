@@ -19,7 +19,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// TestOpenAPI checks what a generator of clients would stumble over.
+// TestOpenAPI checks what would make a generator of clients fail.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	got := setup(t).call(t, "", "GET", "/openapi.json", nil)
@@ -78,7 +78,7 @@ func asList(v any) []any {
 	return list
 }
 
-// TestDocumentedLimits: what tags say and what the domain checks is the same.
+// TestDocumentedLimits: the limits in the tags are those that the domain checks.
 func TestDocumentedLimits(t *testing.T) {
 	t.Parallel()
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
@@ -146,7 +146,7 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 }
 
-// TestEveryComponentIsUsed: a schema that nothing refers to is of no use to whoever makes a client.
+// TestEveryComponentIsUsed: a schema without references does not help anybody who makes a client.
 func TestEveryComponentIsUsed(t *testing.T) {
 	t.Parallel()
 	got := setup(t).call(t, "", "GET", "/openapi.json", nil)
@@ -157,8 +157,8 @@ func TestEveryComponentIsUsed(t *testing.T) {
 	}
 }
 
-// TestDocumentSaysWhere: where the server is, what the groups are, and with what each call
-// may fail: the statuses that such a call can have, in the words of its kind.
+// TestDocumentSaysWhere: the document has the server, the groups, and the error statuses of each
+// call, with the texts for its kind.
 func TestDocumentSaysWhere(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -234,8 +234,8 @@ func TestDocumentSaysWhere(t *testing.T) {
 	}
 }
 
-// TestSchemasOfAChange: in a change nothing but the version is required, and nothing has a
-// default, at any depth; what a subscription can be without may be null, and no more.
+// TestSchemasOfAChange: a change only requires the version, and nothing in it has a default, at any
+// depth. Exactly the optional members of a subscription may be null.
 func TestSchemasOfAChange(t *testing.T) {
 	t.Parallel()
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
@@ -284,8 +284,8 @@ func TestSchemaNamesEachOperator(t *testing.T) {
 	}
 }
 
-// TestExamplesWork sends the examples of the document: a reader who tries one out gets
-// an answer. Every operation that must have a body has one.
+// TestExamplesWork sends the examples of the document: readers who try one get a successful answer.
+// Every operation with a required body has one.
 func TestExamplesWork(t *testing.T) {
 	t.Parallel()
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
@@ -326,7 +326,7 @@ func TestExamplesWork(t *testing.T) {
 	}
 }
 
-// TestDocsPage: the page and its files come from here, under a policy that allows
+// TestDocsPage: the page and its files are served by this process, under a policy that allows
 // nothing inline.
 func TestDocsPage(t *testing.T) {
 	t.Parallel()
@@ -359,7 +359,7 @@ func TestDocsPage(t *testing.T) {
 	}
 }
 
-// applicable names what the call of an example is about where it needs another state.
+// applicable names the object of an example's call if it must have another state.
 func applicable(path string) string {
 	return strings.NewReplacer("sub_acme/resume", "sub_paused/resume", "sub_acme/enable", "sub_disabled/enable", "dlv_acme/release", "dlv_held/release", "op_acme/resume", "op_paused/resume", "op_acme/cancel", "op_paused/cancel").Replace(path)
 }

@@ -59,8 +59,7 @@ func TestErasures(t *testing.T) {
 	}
 }
 
-// The workflow of an erasure is started each time that it is asked for, and where Temporal is
-// away the next call starts it.
+// Every request for an erasure starts its workflow. If Temporal is away, the next call starts it.
 func TestErasureStartsItsWorkflow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -74,7 +73,7 @@ func TestErasureStartsItsWorkflow(t *testing.T) {
 	}
 }
 
-// A key that is bound to a tenant erases nothing of another.
+// A key that is bound to a tenant cannot erase anything of another.
 func TestErasureOfAnotherTenant(t *testing.T) {
 	t.Parallel()
 	b := seeded(t)

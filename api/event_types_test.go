@@ -50,14 +50,14 @@ func TestListEventTypes(t *testing.T) {
 	if base, err := loadCatalogue(); err != nil || len(all) != len(base.EventTypes("")) {
 		t.Errorf("%d entries: %v", len(all), err)
 	}
-	// A platform may call a use case by another name.
+	// A platform may have another name for a use case.
 	if diff := cmp.Diff(names(t, b.call(t, viewerKey, "GET", "/v1/event_types?use_case=contact", nil)),
 		names(t, b.call(t, viewerKey, "GET", "/v1/event_types?use_case=Contact", nil))); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// TestPagesOfTheCatalogue: both of its lists come in pages as all others do.
+// TestPagesOfTheCatalogue: both lists of the catalogue have pages like all others.
 func TestPagesOfTheCatalogue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -103,7 +103,7 @@ func TestGetEventType(t *testing.T) {
 	b.call(t, viewerKey, "GET", "/v1/event_types/nobody/message.created", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
-// TestPutEventType: what is put is there at once, and may be read and put again.
+// TestPutEventType: a new type is visible at once, and can be read and put again.
 func TestPutEventType(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -122,7 +122,7 @@ func TestPutEventType(t *testing.T) {
 			t.Errorf("%s: %s", what, diff)
 		}
 	}
-	// What is left out is empty.
+	// Missing members become empty.
 	b.call(t, adminKey, "PUT", orderPaid, `{"sample":2}`).want(t, http.StatusOK)
 	want = map[string]any{
 		"name": "order.paid", "platform": "acme", "vendor_name": "", "entity": "", "description": "", "use_cases": []any{},
@@ -144,7 +144,7 @@ func TestPatchEventType(t *testing.T) {
 	if diff := cmp.Diff(want, b.call(t, viewerKey, "GET", path, nil).want(t, http.StatusOK)); diff != "" {
 		t.Error(diff)
 	}
-	// The one that came with Switchboard is back.
+	// The built-in one is back.
 	b.call(t, adminKey, "DELETE", path, nil).want(t, http.StatusNoContent)
 	want["deprecated"], want["built_in"] = false, true
 	if diff := cmp.Diff(want, b.call(t, viewerKey, "GET", path, nil).want(t, http.StatusOK)); diff != "" {
@@ -154,8 +154,8 @@ func TestPatchEventType(t *testing.T) {
 	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
-// TestPatchEventTypeBehindTheCache: what another process has stored since is neither
-// overwritten nor brought back.
+// TestPatchEventTypeBehindTheCache: a patch neither overwrites nor restores what another process
+// has changed since.
 func TestPatchEventTypeBehindTheCache(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -175,7 +175,7 @@ func TestPatchEventTypeBehindTheCache(t *testing.T) {
 	}
 }
 
-// TestPatchEventTypeOfNow: nor is what is stored while the patch is on its way.
+// TestPatchEventTypeOfNow: nor does it overwrite what is stored while the patch runs.
 func TestPatchEventTypeOfNow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -190,7 +190,7 @@ func TestPatchEventTypeOfNow(t *testing.T) {
 	}
 }
 
-// frozen is a catalogue that learns of nothing new.
+// frozen is a catalogue that never refreshes.
 type frozen struct{ Catalogue }
 
 func (frozen) Refresh(context.Context) error { return nil }
@@ -220,7 +220,7 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// TestCatalogueIsEverybodys: a tenant's admin may not change it.
+// TestCatalogueIsEverybodys: a tenant's admin may not change the catalogue.
 func TestCatalogueIsEverybodys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -240,7 +240,7 @@ func TestListPlatforms(t *testing.T) {
 	for _, entry := range asList(got["data"]) {
 		p := entry.(map[string]any)
 		found = append(found, p["name"].(string))
-		ours := p["name"] == switchboard.OperationalPlatform // which has no use cases
+		ours := p["name"] == switchboard.OperationalPlatform // the platform without use cases
 		if p["title"] == "" || p["profile"].(map[string]any)["request"] == nil || (len(asList(p["use_cases"])) == 0) != ours {
 			t.Errorf("%v", p)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// savingWarnings makes a subscription and returns its warnings.
+// savingWarnings makes a subscription and returns the warnings.
 func savingWarnings(t *testing.T, b *bundle, key, tenant, members string) []string {
 	t.Helper()
 	created := b.call(t, key, "POST", "/v1/subscriptions", b.numbered(`{"tenant":"`+tenant+`","name":"n","request":{"url":"https://example.com/"},`+members+`}`)).want(t, http.StatusCreated)
@@ -51,7 +51,7 @@ func TestEventWarnings(t *testing.T) {
 			[]string{"filter: takes none of the 17 samples of these events (commbox)|data.Event.Object.Activities.Activity.Type is \"1\"; it must be one of [1,7] (a text is not compared with a number)"}},
 		{`"profile":"commbox","events":["object.activity_added"],"filter":{"data":{"Event":{"Object":{"Activities":{"Activity":{"Type":{"$in":["1","7"]}}}}}}}`, nil},
 		{`"profile":"commbox","events":["object.*"],"filter":{"metadata":{"type":"Object.Closed_Never"}}`, []string{"filter: takes none of the|"}},
-		{`"events":["*"],"filter":{"data":{"nobody":{"knows":1}}}`, nil}, // whose events these are is not known
+		{`"events":["*"],"filter":{"data":{"nobody":{"knows":1}}}`, nil}, // without a platform it is unknown whose events these are
 	} {
 		b := setup(t)
 		b.post(t, switchboard.Event{Tenant: "acme", Type: "Order.Paid", Data: []byte(`1`)})
@@ -69,7 +69,7 @@ func TestEventWarnings(t *testing.T) {
 	}
 }
 
-// TestTenantWarning: a tenant that nothing names may be misspelt.
+// TestTenantWarning: a tenant that occurs nowhere else may be misspelt.
 func TestTenantWarning(t *testing.T) {
 	t.Parallel()
 	const initechKey = "sbk_initech-integrator-1f4c"
@@ -95,7 +95,7 @@ func TestTenantWarning(t *testing.T) {
 	}
 }
 
-// TestEventWarningsOfAChange are those of what changes.
+// TestEventWarningsOfAChange: a change only warns of what it changes.
 func TestEventWarningsOfAChange(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -120,7 +120,7 @@ func TestEventWarningsOfAChange(t *testing.T) {
 	}
 }
 
-// TestEventWarningsAreBounded, however many events there are.
+// TestEventWarningsAreBounded, even if there are many events.
 func TestEventWarningsAreBounded(t *testing.T) {
 	t.Parallel()
 	var events []string
@@ -133,8 +133,8 @@ func TestEventWarningsAreBounded(t *testing.T) {
 	}
 }
 
-// TestTryoutsAnswerForWhatWouldBePosted: the type is the given one, in its spelling, and
-// its case does not matter.
+// TestTryoutsAnswerForWhatWouldBePosted: the type is the given one, in the catalogue's spelling,
+// and its case does not matter.
 func TestTryoutsAnswerForWhatWouldBePosted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -163,12 +163,12 @@ func TestTryoutsAnswerForWhatWouldBePosted(t *testing.T) {
 			t.Errorf("%s: the receiver gets %s", c.posted, preview["body"])
 		}
 	}
-	// What cannot be posted cannot be tried either.
+	// What cannot be posted cannot be tried.
 	b.call(t, supportKey, "POST", "/v1/match", `{"subscription":{"events":["ticket.*"]},"type":"ticket.*"}`).
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "type")
 }
 
-// TestUndecidedIsSaid where an event is posted, and where it is tried.
+// TestUndecidedIsSaid when an event is posted, and when it is tried.
 func TestUndecidedIsSaid(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -38,7 +38,7 @@ func TestPostEvent(t *testing.T) {
 	if diff := cmp.Diff([]switchboard.Event{stored}, b.events(t)); diff != "" {
 		t.Error(diff)
 	}
-	// The held delivery is not started: its subscription is unverified.
+	// The held delivery is not started, because its subscription is unverified.
 	if diff := cmp.Diff([]string{fmt.Sprint("start ", to["sub_acme"])}, b.started()); diff != "" {
 		t.Error(diff)
 	}
@@ -60,7 +60,7 @@ func TestPostEventTwice(t *testing.T) {
 		wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "id")
 }
 
-// TestDataIsKept compares sums: what is stored are the very bytes that were sent.
+// TestDataIsKept compares sums: the stored bytes are exactly those that were sent.
 func TestDataIsKept(t *testing.T) {
 	t.Parallel()
 	values := []string{
@@ -129,8 +129,8 @@ func TestPostBatch(t *testing.T) {
 	}
 }
 
-// An event of a batch may be nested as deep as one that is posted alone, and one that
-// is nested deeper takes no other with it.
+// An event in a batch may be nested as deep as a single one. One that is nested deeper does not
+// affect the others.
 func TestBatchOfDeepEvents(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -157,7 +157,7 @@ func TestBatchOfAThousand(t *testing.T) {
 	}
 }
 
-// TestBatchOutage: a batch is stored as a whole or not at all, and the answer says so.
+// TestBatchOutage: a batch is stored completely or not at all, and the answer says which.
 func TestBatchOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -21,8 +21,8 @@ func (b *bundle) blindKey(t testing.TB) string {
 	return "sbk_blind-1f4c"
 }
 
-// TestExplainEvent: each subscription of the tenant says whether it takes the event, what keeps it
-// from it, and what was otherwise then.
+// TestExplainEvent: the answer says for each subscription of the tenant whether it receives the
+// event, why not, and what was different then.
 func TestExplainEvent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -104,7 +104,7 @@ func TestExplainEvent(t *testing.T) {
 	b.call(t, globexKey, "GET", "/v1/events/evt_7/explain", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
-// TestExplainErased: of data that are gone only the type is known.
+// TestExplainErased: only the type of erased data is known.
 func TestExplainErased(t *testing.T) {
 	t.Parallel()
 	e := &switchboard.Event{Type: "ticket.created", ErasedAt: created}
@@ -119,7 +119,7 @@ func TestExplainErased(t *testing.T) {
 	}
 }
 
-// TestAttemptRequest: the body is rendered anew, and compared with what was kept.
+// TestAttemptRequest: the body is rendered again, and compared with the stored digest.
 func TestAttemptRequest(t *testing.T) {
 	t.Parallel()
 	const body = `{"name":"Ada"}`
@@ -157,7 +157,7 @@ func TestAttemptRequest(t *testing.T) {
 	b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new/attempts/5/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	b.call(t, globexKey, "GET", "/v1/deliveries/dlv_new/attempts/1/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 
-	// A signature is for those who may read what it signs, in both answers.
+	// Only callers who may read the signed content see the signature, in both answers.
 	for _, path := range []string{"/v1/deliveries/dlv_new", "/v1/deliveries/dlv_new/attempts/1/request"} {
 		for key, want := range map[string]bool{supportKey: true, blind: false} {
 			if shown := strings.Contains(string(b.call(t, key, "GET", path, nil).body), "its-signature"); shown != want {
@@ -166,7 +166,7 @@ func TestAttemptRequest(t *testing.T) {
 		}
 	}
 
-	// The receiver's words are for those who may read them.
+	// Only callers who may read payloads see the receiver's words.
 	said := func(key string) bool {
 		return strings.Contains(string(b.call(t, key, "GET", "/v1/deliveries/dlv_new", nil).body), `"receiver_said":"their words"`)
 	}
@@ -175,7 +175,8 @@ func TestAttemptRequest(t *testing.T) {
 	}
 }
 
-// TestReadingAPayloadIsAudited: once for each person, delivery and hour, and only where a body is shown.
+// TestReadingAPayloadIsAudited: once for each person, delivery and hour, and only if a body is
+// shown.
 func TestReadingAPayloadIsAudited(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = bytesPreview("its body") })
@@ -213,7 +214,7 @@ func TestReadingAPayloadIsAudited(t *testing.T) {
 	}
 }
 
-// TestAttemptRequestThatCannotBeRendered says why.
+// TestAttemptRequestThatCannotBeRendered: the answer says why.
 func TestAttemptRequestThatCannotBeRendered(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = refusingPreview{} })

@@ -12,12 +12,12 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// fakeStore is the real store, which a test may look into, and make fail.
+// fakeStore is the real store. A test can observe it, and make it fail.
 type fakeStore struct {
 	Store
 	mu     sync.Mutex
-	before map[string]func() error // called before the method of that name; its error takes the answer's place
-	calls  map[string]int          // of some methods, that were let through
+	before map[string]func() error // called before the method of that name; its error replaces the answer
+	calls  map[string]int          // calls of some methods that before allowed
 
 	events        switchboard.EventFilter        // of the last list
 	subscriptions switchboard.SubscriptionFilter // of the last list
@@ -26,10 +26,10 @@ type fakeStore struct {
 	rotation      switchboard.Rotation           // the last one
 	awaited       bool                           // whether somebody waits for the last trigger
 
-	damage func(*switchboard.Subscription) // of what is read of subscriptions; nil: nothing is damaged
+	damage func(*switchboard.Subscription) // changes subscriptions when they are read; nil: no change
 }
 
-// fail makes a method fail; nil: it does so no more.
+// fail makes a method fail; nil: it no longer fails.
 func (f *fakeStore) fail(method string, err error) {
 	if err == nil {
 		f.intercept(method, nil)
@@ -38,7 +38,7 @@ func (f *fakeStore) fail(method string, err error) {
 	f.intercept(method, func() error { return err })
 }
 
-// intercept calls something before a method.
+// intercept calls a function before a method.
 func (f *fakeStore) intercept(method string, before func() error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -154,7 +154,7 @@ func (f *fakeStore) Deliveries(ctx context.Context, caller switchboard.Caller, f
 	return f.Store.Deliveries(ctx, caller, filter, page)
 }
 
-// Cancel calls the real one first.
+// Cancel calls the real method first.
 func (f *fakeStore) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error) {
 	d, err := f.Store.Cancel(ctx, caller, id, reason, options...)
 	if err == nil {
@@ -170,7 +170,7 @@ func (f *fakeStore) Answer(ctx context.Context, caller switchboard.Caller, deliv
 	return f.Store.Answer(ctx, caller, deliveryID)
 }
 
-// Claim calls the real one first.
+// Claim calls the real method first.
 func (f *fakeStore) Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
 	claim, err := f.Store.Claim(ctx, apiKeyID, key, request)
 	if err == nil {
@@ -181,7 +181,7 @@ func (f *fakeStore) Claim(ctx context.Context, apiKeyID, key string, request [sh
 
 func (f *fakeStore) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error {
 	if err := f.enter("SaveAnswer"); err != nil {
-		_ = f.Store.Release(ctx, claim, false) // as the end of the claim's time would
+		_ = f.Store.Release(ctx, claim, false) // like the end of the claim's time
 		return err
 	}
 	return f.Store.SaveAnswer(ctx, claim, answer)
@@ -194,7 +194,7 @@ func (f *fakeStore) Release(ctx context.Context, claim switchboard.IdempotencyCl
 	return f.Store.Release(ctx, claim, nothingDone)
 }
 
-// fakeSender renders as the real one does, and asks fake receivers.
+// fakeSender renders like the real sender, and sends to fake receivers.
 type fakeSender struct {
 	Previewer
 	Receivers
@@ -207,7 +207,7 @@ func (p bytesPreview) Preview(switchboard.LoadedDelivery, time.Time) (webhook.Pr
 	return webhook.Preview{Method: "POST", Headers: map[string]string{}, Body: []byte(p)}, nil
 }
 
-// fakeReceivers notes who was asked, and answers as the test says.
+// fakeReceivers records who was called, and answers as the test says.
 type fakeReceivers struct {
 	mu         sync.Mutex
 	challenged []switchboard.Subscription
@@ -230,7 +230,7 @@ func (f *fakeReceivers) CheckAuth(_ context.Context, s switchboard.Subscription)
 	return f.auth
 }
 
-// fakeGuard forbids what a real one would, by its name.
+// fakeGuard refuses names that stand for addresses that a real guard would refuse.
 type fakeGuard struct{}
 
 func (fakeGuard) Check(_ context.Context, rawURL string) (warning string, err error) {
@@ -246,13 +246,13 @@ func (fakeGuard) Check(_ context.Context, rawURL string) (warning string, err er
 	return "", nil
 }
 
-// fakeEngine notes what it is asked to do.
+// fakeEngine records its calls.
 type fakeEngine struct {
 	mu    sync.Mutex
 	calls []string
 	err   error
 
-	respectsContext bool // fails where its context has ended
+	respectsContext bool // it fails if its context has ended
 }
 
 func (f *fakeEngine) note(call string) {
@@ -267,7 +267,7 @@ func (f *fakeEngine) all() []string {
 	return append([]string(nil), f.calls...)
 }
 
-// forget forgets what it was asked.
+// forget clears the recorded calls.
 func (f *fakeEngine) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

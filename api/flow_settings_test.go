@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestBadFlowSettings: a new subscription and a change refuse each by the member's name, and
+// TestBadFlowSettings: creating and changing a subscription refuse each with the member's name, and
 // nothing is stored.
 func TestBadFlowSettings(t *testing.T) {
 	t.Parallel()
@@ -109,11 +109,12 @@ func TestBadFlowSettings(t *testing.T) {
 	}
 }
 
-// everyFlowSetting is each of them with another value than its default.
+// everyFlowSetting has each setting with another value than its default.
 const everyFlowSetting = `"max_in_flight":100,"rate_limit":{"per_second":2.5,"burst":10},"ordering":"key","deliver_within":"30m","supersede":true,"hold_for":"48h","release_rate":200,
 	"breaker":{"mode":"off","minimum_attempts":20,"failure_percent":50,"window":"10m","failures_in_a_row":5,"disable_after":"24h"}`
 
-// TestFlowSettings: what is given is shown, stays when something else is changed, and can be sent back.
+// TestFlowSettings: a given setting is shown, stays when something else is changed, and can be sent
+// back.
 func TestFlowSettings(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -137,7 +138,7 @@ func TestChangesOfFlowSettings(t *testing.T) {
 	for _, c := range []struct {
 		patch string
 		path  []string // of the member in the answer
-		want  any      // nil: it is gone
+		want  any      // nil: removed
 	}{
 		{`"max_in_flight":null`, []string{"max_in_flight"}, 16.0},
 		{`"rate_limit":null`, []string{"rate_limit"}, nil},
@@ -179,7 +180,7 @@ func TestChangesOfFlowSettings(t *testing.T) {
 	}
 }
 
-// TestProfileWithFlowSettings: a platform may set them, and what is given takes their place.
+// TestProfileWithFlowSettings: a platform may set them, and given values replace its values.
 func TestProfileWithFlowSettings(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.Catalogue = orderedCatalogue{c.Catalogue} })
@@ -187,7 +188,8 @@ func TestProfileWithFlowSettings(t *testing.T) {
 	within(t, "", map[string]any{"ordering": "key", "rate_limit": map[string]any{"per_second": 10.0, "burst": 3.0}, "hold_for": "720h"}, got)
 }
 
-// TestKeyWarnings: events without a key have no order, which whoever asks for one should know.
+// TestKeyWarnings: events without a key have no order, and a caller who requests an order should
+// know that.
 func TestKeyWarnings(t *testing.T) {
 	t.Parallel()
 	const ordering = "ordering: of ticket.created no event that was posted lately had a key, and events without one are sent as if there were no ordering"
@@ -198,8 +200,8 @@ func TestKeyWarnings(t *testing.T) {
 		{`"events":["ticket.*"]`, nil},
 		{`"events":["ticket.*"],"ordering":"key"`, []any{ordering}},
 		{`"events":["ticket.created"],"supersede":true`, []any{strings.ReplaceAll(ordering, "ordering", "supersede")}},
-		{`"events":["ticket.solved"],"ordering":"key"`, nil}, // of which one had a key
-		{`"events":["call.ringing"],"ordering":"key"`, nil},  // of which none was posted
+		{`"events":["ticket.solved"],"ordering":"key"`, nil}, // one of them had a key
+		{`"events":["call.ringing"],"ordering":"key"`, nil},  // none was posted
 	} {
 		t.Run(c.members, func(t *testing.T) {
 			t.Parallel()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestHead: HEAD is answered as GET is, without the body.
+// TestHead: HEAD has the answer of GET, without the body.
 func TestHead(t *testing.T) {
 	t.Parallel()
 	b := seeded(t)
@@ -51,7 +51,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// TestAllow: another method is refused with those that the path knows.
+// TestAllow: a wrong method is refused with the methods of the path.
 func TestAllow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

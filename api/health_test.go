@@ -30,7 +30,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestDegraded: what is optional takes no process out of a load balancer.
+// TestDegraded: a missing optional part does not take a process out of a load balancer.
 func TestDegraded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) {
@@ -43,7 +43,7 @@ func TestDegraded(t *testing.T) {
 	}
 }
 
-// TestHealthAlone is what a worker without the API serves.
+// TestHealthAlone: the routes of a worker without the API.
 func TestHealthAlone(t *testing.T) {
 	t.Parallel()
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
@@ -89,7 +89,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestMaxData: the limit is the installation's to choose.
+// TestMaxData: the installation chooses the limit.
 func TestMaxData(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.MaxData = 10 })

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestIdempotencyKeyOnEveryPost: the same call with the same key is answered the same,
-// secrets included, and does nothing again.
+// TestIdempotencyKeyOnEveryPost: the same call with the same key gets the same answer, including
+// secrets, and does nothing again.
 func TestIdempotencyKeyOnEveryPost(t *testing.T) {
 	t.Parallel()
 	posts := 0
@@ -46,8 +46,8 @@ func TestIdempotencyKeyOnEveryPost(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyNamesOneRequest: another request with the key is refused; the same
-// one in other bytes is the same.
+// TestIdempotencyKeyNamesOneRequest: another request with the key is refused. The same request in
+// other bytes is the same.
 func TestIdempotencyKeyNamesOneRequest(t *testing.T) {
 	t.Parallel()
 	const path, body = "/v1/subscriptions/sub_acme/trigger", `{"data":{"a":1,"b":[2]},"key":"é"}`
@@ -77,7 +77,7 @@ func TestIdempotencyKeyNamesOneRequest(t *testing.T) {
 		}
 		got := b.call(t, c.key, "POST", c.path, c.body, headers...)
 		switch {
-		case c.key != adminKey: // whose keys are others
+		case c.key != adminKey: // other keys have their own
 			got.want(t, http.StatusAccepted)
 			if stored := b.eventCount(t); stored != 2 {
 				t.Errorf("%s: %d events", name, stored)
@@ -95,8 +95,8 @@ func TestIdempotencyKeyNamesOneRequest(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyAfterAnError: where nothing was done, the key is free again; where that
-// is not known, the same request goes on from there and makes no second event.
+// TestIdempotencyKeyAfterAnError: if nothing was done, the key is free again. If that is unknown,
+// the same request continues from there and makes no second event.
 func TestIdempotencyKeyAfterAnError(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -121,7 +121,7 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 			{"/v1/subscriptions/sub_acme/test", `{"data":1}`},
 		} {
 			if name != "the answer was not kept" && !strings.HasPrefix(call.path, "/v1/events") {
-				continue // the fake fails in Accept alone
+				continue // the fake only fails in Accept
 			}
 			b := setup(t)
 			fail(b)
@@ -143,8 +143,8 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfATriggerThatTimedOut: its event is stored, so the key stays bound to
-// it, and the next try waits for the same delivery.
+// TestIdempotencyKeyOfATriggerThatTimedOut: its event is stored, so the key stays bound to it, and
+// a repeat waits for the same delivery.
 func TestIdempotencyKeyOfATriggerThatTimedOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -37,8 +37,7 @@ func TestCreateKey(t *testing.T) {
 	}
 }
 
-// TestTenantAdmin: a key that is bound to a tenant cannot make one that may do more
-// than itself.
+// TestTenantAdmin: a key that is bound to a tenant cannot make a more powerful key.
 func TestTenantAdmin(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

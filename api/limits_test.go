@@ -31,8 +31,8 @@ func (b *bundle) from(t *testing.T, address, key string) answer {
 	return answer{w.Code, w.Header(), w.Body.Bytes()}
 }
 
-// TestRefusedKeysAreLimited: whoever tries many costs no more lookups, and holds nobody up
-// whose key was good, from whatever address.
+// TestRefusedKeysAreLimited: a caller who tries many keys costs no more lookups, and does not block
+// callers with a known good key, from any address.
 func TestRefusedKeysAreLimited(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
@@ -41,7 +41,7 @@ func TestRefusedKeysAreLimited(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := setup(t, func(c *Config) {
-		c.RefusedKeys = 0.001 // none comes back while the test runs; the bucket holds 20
+		c.RefusedKeys = 0.001 // no token comes back while the test runs; the bucket holds 20
 		c.Meter = metric.NewMeterProvider(metric.WithReader(exporter)).Meter("switchboard")
 		c.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	})
@@ -58,7 +58,7 @@ func TestRefusedKeysAreLimited(t *testing.T) {
 			t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
 		}
 	}
-	b.from(t, one, supportKey).wantProblem(t, http.StatusTooManyRequests, switchboard.CodeRateLimited, "") // good, and not known to be
+	b.from(t, one, supportKey).wantProblem(t, http.StatusTooManyRequests, switchboard.CodeRateLimited, "") // a good key, but not yet known
 	if now := b.store.count("Authenticate"); now != lookups {
 		t.Errorf("%d lookups beyond the limit", now-lookups)
 	}
@@ -76,7 +76,7 @@ func TestRefusedKeysAreLimited(t *testing.T) {
 	}
 }
 
-// TestOutageIsNoRefusal: while the store is away nobody is counted out.
+// TestOutageIsNoRefusal: while the store is away, tries do not count.
 func TestOutageIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.RefusedKeys = 0.001 })
@@ -85,7 +85,7 @@ func TestOutageIsNoRefusal(t *testing.T) {
 	}
 }
 
-// TestCostlyCallsAreLimited: by key, and by what they cost; other calls go on.
+// TestCostlyCallsAreLimited: by key and cost; other calls continue.
 func TestCostlyCallsAreLimited(t *testing.T) {
 	t.Parallel()
 	const challenged = `,"verification":"challenge"`
@@ -127,8 +127,8 @@ func TestCostlyCallsAreLimited(t *testing.T) {
 	}
 }
 
-// TestUnreadBodyEndsItsConnection: a request that is refused before its body has come is
-// answered at once, and holds no connection.
+// TestUnreadBodyEndsItsConnection: a request that is refused before its body has come is answered
+// at once, and does not hold a connection.
 func TestUnreadBodyEndsItsConnection(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestMasksThatComeBack: who may change a subscription and not read payloads can send back what was
-// shown, and masks are never stored.
+// TestMasksThatComeBack: a caller who may change a subscription but not read payloads can send back
+// what was shown, and masks are never stored.
 func TestMasksThatComeBack(t *testing.T) {
 	t.Parallel()
 	b := marked(t)
@@ -63,8 +63,8 @@ func TestMasksThatComeBack(t *testing.T) {
 	}
 }
 
-// TestTriggerWithoutPayload: a script with a key without read_payload learns how its call ended, and
-// not what the receiver said.
+// TestTriggerWithoutPayload: a script with a key without read_payload learns how its call ended,
+// but not what the receiver answered.
 func TestTriggerWithoutPayload(t *testing.T) {
 	t.Parallel()
 	for _, reads := range []bool{true, false} {

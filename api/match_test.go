@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// verdicts lists the conditions of a match with what became of them.
+// verdicts lists the conditions of a match with their results.
 func verdicts(t *testing.T, a answer) (matches bool, reasons []string) {
 	t.Helper()
 	body := a.want(t, http.StatusOK)
@@ -59,7 +59,8 @@ func TestMatchGiven(t *testing.T) {
 	}
 }
 
-// TestMatchStates: an event is accepted for a subscription in every state, and held for one that is not active.
+// TestMatchStates: an event is accepted for a subscription in any state, and held if the
+// subscription is not active.
 func TestMatchStates(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[switchboard.SubscriptionState]bool{
@@ -74,8 +75,7 @@ func TestMatchStates(t *testing.T) {
 	}
 }
 
-// TestMatchPosted: an event that was posted is looked up in the subscription's
-// tenant, whoever asks.
+// TestMatchPosted: a stored event is looked up in the subscription's tenant, for every caller.
 func TestMatchPosted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -98,6 +98,6 @@ func TestMatchPosted(t *testing.T) {
 	} {
 		b.call(t, call.key, "POST", call.path, call.body).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "event_id")
 	}
-	// A key of every tenant need not name one.
+	// A key for all tenants need not name one.
 	b.call(t, integratorKey, "POST", "/v1/match", `{"subscription":{},"event_id":"two"}`).want(t, http.StatusOK)
 }

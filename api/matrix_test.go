@@ -12,11 +12,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// payloadMark stands wherever a payload may be, and is the beginning of a secret: see secretMarks.
+// payloadMark is in every place for a payload. It begins like a secret: see secretMarks.
 const payloadMark = "hunter2payload"
 
-// marked is a bundle in which each call of the table can succeed, and where sub_acme, evt_marked and
-// dlv_acme hold payloadMark.
+// marked is a bundle in which each call of the table can succeed, and in which sub_acme, evt_marked
+// and dlv_acme contain payloadMark.
 func marked(t *testing.T) *bundle {
 	t.Helper()
 	b := seeded(t)
@@ -54,22 +54,22 @@ var payloadCalls = []tableCall{
 	{"POST /v1/match", `{"subscription":{"tenant":"acme","filter":{"data":{"ticket":{"subject":"none"}}}},"event_id":"evt_marked"}`, 200, "is"},
 }
 
-// unboundCalls may be made with keys that are bound to no tenant only.
+// unboundCalls need a key that is not bound to a tenant.
 var unboundCalls = regexp.MustCompile(`^(PUT|PATCH|DELETE) /v1/event_types/|^POST /v1/keys$`)
 
-// everybodys are calls whose answers are of no tenant.
+// everybodys are calls whose answers belong to no tenant.
 var everybodys = regexp.MustCompile(`^GET /v1/(event_types|platforms)`)
 
-// boundIntegrators are calls that an integrator may make whose key is bound to a tenant.
+// boundIntegrators are calls for integrators with a key that is bound to a tenant.
 var boundIntegrators = regexp.MustCompile(`^POST /v1/deliveries/[^/]+/(retry|resend|preview)$|^GET /v1/actions$`)
 
-// boundViewers are calls that a viewer may make whose key is bound to a tenant.
+// boundViewers are calls for viewers with a key that is bound to a tenant.
 var boundViewers = regexp.MustCompile(`^GET /v1/actions$`)
 
-// needsPayload are calls that a key without read_payload may not make.
+// needsPayload are calls that need read_payload.
 var needsPayload = regexp.MustCompile(`/(v1|subscriptions/[^/]+)/preview$`)
 
-// changesNothing are calls after which all is as it was before.
+// changesNothing are calls that leave everything as it was.
 var changesNothing = regexp.MustCompile(`^GET |/preview$|/match$`)
 
 // matrixKey is a key of the matrix.
@@ -87,15 +87,15 @@ func (k matrixKey) text() string {
 type matrix struct {
 	*bundle
 	t       *testing.T
-	restore string // the statements that bring the rows back
+	restore string // the statements that restore the rows
 	began   time.Time
 	shown   map[string]bool // calls that show the mark to keys that may see it
 }
 
-// TestMatrix makes every call of the table with keys of every role, of the tenant that the call is
-// about, of another one and of none, with and without read_payload. The statuses are those that the
-// routes say; another tenant's key gets what it gets of things that do not exist; and no key
-// without read_payload sees a byte of a payload.
+// TestMatrix makes every call of the table with keys of every role, for the tenant of the call, for
+// another one and for all, with and without read_payload. The statuses are those of the routes.
+// Another tenant's key gets the answers for objects that do not exist. No key without read_payload
+// sees a byte of a payload.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	m := &matrix{bundle: marked(t), t: t, shown: map[string]bool{}}
@@ -151,7 +151,7 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// try makes a call, and checks that nobody sees a payload who may not.
+// try makes a call, and checks that only keys with read_payload see a payload.
 func (m *matrix) try(c tableCall, own string, k matrixKey) answer {
 	m.t.Helper()
 	method, path, _ := strings.Cut(c.call, " ")
@@ -177,13 +177,13 @@ func (m *matrix) refuse(c tableCall, own string, k matrixKey) {
 	}
 }
 
-// allow makes a call that the key may make, and brings the rows back.
+// allow makes a call that the key may make, and restores the rows.
 func (m *matrix) allow(c tableCall, own string, k matrixKey) {
 	m.t.Helper()
 	if got := m.try(c, own, k); got.status != c.status {
 		m.t.Errorf("%s by %s: status %d, want %d:\n%s", c.call, k.text(), got.status, c.status, got.body)
 	}
-	if changesNothing.MatchString(c.call) && !strings.HasSuffix(c.call, "/request") { // that is noted in the audit
+	if changesNothing.MatchString(c.call) && !strings.HasSuffix(c.call, "/request") { // the audit notes it
 		return
 	}
 	_, err := m.db.sql.Exec(m.restore)
@@ -192,8 +192,8 @@ func (m *matrix) allow(c tableCall, own string, k matrixKey) {
 	m.engine.forget()
 }
 
-// statusFor is the status that the key gets; 0: its tenant is another one, so that it gets what it
-// gets of things that do not exist.
+// statusFor is the status for the key. 0: the key belongs to another tenant, so it gets the answer
+// for objects that do not exist.
 func (c tableCall) statusFor(k matrixKey, own string) int {
 	bound := k.tenant != "" && (k.role == switchboard.RoleIntegrator && boundIntegrators.MatchString(c.call) || k.role == switchboard.RoleViewer && boundViewers.MatchString(c.call))
 	switch {
@@ -209,8 +209,8 @@ func (c tableCall) statusFor(k matrixKey, own string) int {
 	return c.status
 }
 
-// checkOther checks the answer to a key of another tenant: it holds nothing of the tenant that the
-// call is about, or it is the one to the same call about a tenant and things that do not exist.
+// checkOther checks the answer to a key of another tenant. It contains nothing of the call's
+// tenant, or equals the answer for a tenant and objects that do not exist.
 func (m *matrix) checkOther(c tableCall, own string, k matrixKey, got answer) {
 	m.t.Helper()
 	name := c.call + " by " + k.text()

@@ -19,8 +19,8 @@ func TestMe(t *testing.T) {
 	}
 }
 
-// TestReadPayloadOfNewKeys: support and viewer have it if it is asked for, and a key without it
-// makes none that has it.
+// TestReadPayloadOfNewKeys: support and viewer have it on request, and a key without it cannot make
+// a key with it.
 func TestReadPayloadOfNewKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestRefusedOperations: what is wrong is named by field and code, and nothing is stored or started.
+// TestRefusedOperations: the problem names field and code, and nothing is stored or started.
 func TestRefusedOperations(t *testing.T) {
 	t.Parallel()
 	const (
@@ -106,7 +106,7 @@ func TestPlanIsStartedOnce(t *testing.T) {
 	}
 }
 
-// TestTooManyForSupport: more than a support key may act on, by a filter and by a plan.
+// TestTooManyForSupport: more deliveries than a support key may act on, by a filter and by a plan.
 func TestTooManyForSupport(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -124,7 +124,7 @@ FROM deliveries d, generate_series(1, $2::int) n WHERE d.id = $1`, b.id("dlv_acm
 	b.call(t, adminKey, "POST", "/v1/operations", `{"action":"cancel","filter":{"host":"many.example.com"},"reason":"r"}`).want(t, http.StatusAccepted)
 }
 
-// plan asks for a plan.
+// plan requests a plan.
 func (b *bundle) plan(t testing.TB, key, body string) string {
 	t.Helper()
 	return b.call(t, key, "POST", "/v1/operations", body).want(t, http.StatusOK)["plan"].(string)

@@ -10,8 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestPauseAndResume: the answers show the state, who brought it there and why, and the release is
-// started.
+// TestPauseAndResume: the answers show the state, who set it and why, and the release is started.
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -30,7 +29,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("%s: %s", c.call, diff)
 		}
 	}
-	started := b.started() // a pause wakes what recovers the endpoint, and one release runs for both that end one
+	started := b.started() // a pause wakes the recovery of the endpoint, and both calls that end one share one release
 	if len(started) != 4 || started[0] != "wake sub_acme" || !strings.HasPrefix(started[1], "operate op_") || started[2] != started[0] || started[3] != started[1] {
 		t.Errorf("started %v", started)
 	}
@@ -49,7 +48,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-// TestCallsThatDoNotApply say what the state is, and change nothing.
+// TestCallsThatDoNotApply: they say the state, and change nothing.
 func TestCallsThatDoNotApply(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -77,7 +76,7 @@ func TestCallsThatDoNotApply(t *testing.T) {
 	}
 }
 
-// TestBadReasons: each call that keeps deliveries from being sent has to be explained.
+// TestBadReasons: each call that stops deliveries needs a reason.
 func TestBadReasons(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -111,8 +110,8 @@ func TestBadReasons(t *testing.T) {
 	}
 }
 
-// TestHoldAndRelease: the workflow of a delivery that is held is woken, and a released one is left to
-// the relay, which dispatches it at once.
+// TestHoldAndRelease: the workflow of a held delivery is woken. The relay dispatches a released one
+// at once.
 func TestHoldAndRelease(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -129,7 +128,7 @@ func TestHoldAndRelease(t *testing.T) {
 	}
 }
 
-// TestPatchKeepsTheState: a change of other members leaves a subscription paused or disabled.
+// TestPatchKeepsTheState: changing other members leaves a subscription paused or disabled.
 func TestPatchKeepsTheState(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

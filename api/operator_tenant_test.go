@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestOperatorTenant: the operators' subscriptions are made by admins of every tenant, read by those
-// who operate, and unknown to the platform's keys.
+// TestOperatorTenant: the operators' subscriptions are made by admins for all tenants, read by
+// operators, and invisible to the platform's keys.
 func TestOperatorTenant(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// payloadRules says what a key without read_payload does not get of a call.
+// payloadRules says what a key without read_payload does not get from a call.
 var payloadRules = map[string]string{
 	"GET /v1/events/{id}":                          "no data; their length, type, SHA-256 and shape",
 	"GET /v1/subscriptions":                        ofSubscriptions,
@@ -37,7 +37,7 @@ var payloadRules = map[string]string{
 
 const ofSubscriptions = "no path and query of its URLs, params, SOAP action and parameters, auth parameters; few headers"
 
-// permissions is the table of docs/permissions.md, made of the routes.
+// permissions returns the table of docs/permissions.md, from the routes.
 func permissions() string {
 	var out strings.Builder
 	out.WriteString("| call | admin | publisher | integrator | support | viewer | without `read_payload` |\n|---|---|---|---|---|---|---|\n")
@@ -55,7 +55,7 @@ func permissions() string {
 	return out.String()
 }
 
-// TestPermissionsDocument: the document has the table that the routes make. UPDATE_DOCS=1 writes it.
+// TestPermissionsDocument: the document has the table of the routes. UPDATE_DOCS=1 writes it.
 func TestPermissionsDocument(t *testing.T) {
 	t.Parallel()
 	const file, begin = "../docs/permissions.md", "| call |"

@@ -8,10 +8,10 @@ import (
 	"github.com/seed-49a43567/switchboard/catalogue"
 )
 
-// loadCatalogue loads the real one, which compiles its schemas, once.
+// loadCatalogue loads the real catalogue once, because compiling its schemas is slow.
 var loadCatalogue = sync.OnceValues(catalogue.Load)
 
-// realCatalogue is what Switchboard comes with, and what the source adds to it.
+// realCatalogue is the built-in catalogue with the types of the source.
 func realCatalogue(t testing.TB, source catalogue.Source) *catalogue.Live {
 	t.Helper()
 	base, err := loadCatalogue()

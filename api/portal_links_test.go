@@ -13,7 +13,7 @@ import (
 
 const linkPrefix = "https://switchboard.example.com/console/enter#"
 
-// tokenOf is the token of the link in an answer.
+// tokenOf returns the token of the link in an answer.
 func tokenOf(t *testing.T, body map[string]any) switchboard.Secret {
 	t.Helper()
 	token, ok := strings.CutPrefix(body["url"].(string), linkPrefix)
@@ -23,7 +23,7 @@ func tokenOf(t *testing.T, body map[string]any) switchboard.Secret {
 	return switchboard.Secret(token)
 }
 
-// TestPortalLink: the link begins a session that is the tenant's, and no more than was asked for.
+// TestPortalLink: the link begins a session of the tenant, with exactly the requested rights.
 func TestPortalLink(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -102,8 +102,8 @@ func (b *bundle) blindIntegrator(t *testing.T) string {
 	return b.call(t, adminKey, "POST", "/v1/keys", `{"name":"n","role":"integrator","read_payload":false}`).want(t, http.StatusCreated)["key"].(string)
 }
 
-// TestPortalLinksAreListed with who made them, for whom, and whether they were used; and one that was not can be
-// withdrawn, once.
+// TestPortalLinksAreListed with who made them, for whom, and whether they were used. An unused one
+// can be withdrawn, once.
 func TestPortalLinksAreListed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -137,7 +137,7 @@ func TestPortalLinksAreListed(t *testing.T) {
 	}
 }
 
-// TestSessions: who is signed in is listed, and can be signed out.
+// TestSessions: sessions are listed, and can be ended.
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

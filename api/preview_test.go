@@ -39,8 +39,8 @@ func TestPreviewGiven(t *testing.T) {
 	}
 }
 
-// TestPreviewOfSamples: without an event, the catalogue's sample of the first event
-// type that the subscription takes is rendered.
+// TestPreviewOfSamples: without an event, the preview uses the catalogue's sample of the first
+// event type that the subscription receives.
 func TestPreviewOfSamples(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -68,7 +68,7 @@ func TestPreviewOfSamples(t *testing.T) {
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data")
 }
 
-// TestPreviewOfStored: what is shown is signed as it would be.
+// TestPreviewOfStored: the preview has the signature of a real request.
 func TestPreviewOfStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -94,7 +94,7 @@ func TestPreviewOfStored(t *testing.T) {
 	if err := verifier.Verify([]byte(want), shown); err != nil {
 		t.Error(err)
 	}
-	// A support key may not send data of its own, nor be given a signature to send it with.
+	// A support key may neither send its own data nor get a signature with which to send them.
 	got = b.call(t, supportKey, "POST", path, `{"event_id":"one"}`).want(t, http.StatusOK)
 	for name, value := range got["headers"].(map[string]any) {
 		shown.Set(name, value.(string))
@@ -105,7 +105,7 @@ func TestPreviewOfStored(t *testing.T) {
 	b.call(t, integratorKey, "POST", path, `{"event_id":"two"}`).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "event_id")
 }
 
-// TestPreviewNamesThePlaceholder: what cannot be rendered is an error of the field.
+// TestPreviewNamesThePlaceholder: a template that cannot be rendered is an error of its field.
 func TestPreviewNamesThePlaceholder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

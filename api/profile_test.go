@@ -46,7 +46,7 @@ func TestEveryProfile(t *testing.T) {
 	}
 }
 
-// within fails the test unless got has all that want has.
+// within fails the test unless got contains want.
 func within(t *testing.T, path string, want, got map[string]any) {
 	t.Helper()
 	for name, value := range want {
@@ -61,7 +61,7 @@ func within(t *testing.T, path string, want, got map[string]any) {
 	}
 }
 
-// TestProfileAndGiven: what is given takes the place of the profile, field by field.
+// TestProfileAndGiven: given members replace those of the profile, one by one.
 func TestProfileAndGiven(t *testing.T) {
 	t.Parallel()
 	standard := switchboard.Signature{Scheme: signing.Standard}
@@ -105,7 +105,7 @@ func TestProfileAndGiven(t *testing.T) {
 	}
 }
 
-// TestUseCase: a use case is kept under the catalogue's own name.
+// TestUseCase: a use case is stored with the catalogue's own name.
 func TestUseCase(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -117,7 +117,7 @@ func TestUseCase(t *testing.T) {
 	}
 }
 
-// TestSameUseCase: the use case that a subscription has is no change, whatever its name.
+// TestSameUseCase: another name for the subscription's current use case is not a change.
 func TestSameUseCase(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -127,7 +127,7 @@ func TestSameUseCase(t *testing.T) {
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "use_case")
 }
 
-// TestUnusableProfile is our own fault, and nothing that a caller can repair.
+// TestUnusableProfile: it is our own fault, which callers cannot repair.
 func TestUnusableProfile(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.Catalogue = badCatalogue{c.Catalogue} })

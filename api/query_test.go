@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// parameters are those of every operation, as the document has them.
+// parameters returns the parameters of every operation in the document.
 func parameters(t *testing.T, b *bundle, in string) map[string][]string {
 	t.Helper()
 	names := map[string][]string{}
@@ -28,8 +28,8 @@ func parameters(t *testing.T, b *bundle, in string) map[string][]string {
 	return names
 }
 
-// TestEmptyParameters: what a script made of an empty variable is no wish for everything,
-// whichever parameter it is.
+// TestEmptyParameters: an empty parameter, for example from a script's empty variable, is not a
+// request for everything.
 func TestEmptyParameters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -82,7 +82,7 @@ func TestRepeatedParameters(t *testing.T) {
 	}
 }
 
-// TestTimeParameters: a time that is none is refused in the words that bodies have.
+// TestTimeParameters: an invalid time is refused with the same text as in a body.
 func TestTimeParameters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

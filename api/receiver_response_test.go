@@ -40,7 +40,7 @@ func TestScriptBody(t *testing.T) {
 	}
 }
 
-// TestScriptHeaders: whatever a receiver sends, a script sees these alone.
+// TestScriptHeaders: whatever a receiver sends, a script only sees these.
 func TestScriptHeaders(t *testing.T) {
 	t.Parallel()
 	sent := map[string]string{"Set-Cookie": "a", "Authorization": "b", "Server": "c", "X-Request-Id": "d", "ETAG": "e", "location": "f"}

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestRepeatSaysWhatDiffers: a repeat that differs from the first gets a warning, whichever
-// way it comes.
+// TestRepeatSaysWhatDiffers: a repeat that differs from the first gets a warning, for every way of
+// posting.
 func TestRepeatSaysWhatDiffers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -50,7 +50,7 @@ func TestRepeatSaysWhatDiffers(t *testing.T) {
 	}
 }
 
-// TestBatchOfErrors: a batch of which nothing was accepted is an error, with the results.
+// TestBatchOfErrors: a batch without an accepted event is an error, with the results.
 func TestBatchOfErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -85,7 +85,7 @@ func TestBatchOfErrors(t *testing.T) {
 	}
 }
 
-// TestPersonWhoActs: a key that many share does not say who it was.
+// TestPersonWhoActs: a shared key does not say who used it.
 func TestPersonWhoActs(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{"marta@platform": "marta@platform", "Márta Kovács": "Márta Kovács", "票": "票", strings.Repeat("é", 128): strings.Repeat("é", 128)} {

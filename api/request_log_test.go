@@ -34,7 +34,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	}
 }
 
-// TestStatuses has every code, as a store may return it.
+// TestStatuses has every code that a store may return.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	statuses := map[switchboard.Code]int{
@@ -62,7 +62,7 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// TestForeignErrors: an error of which we know nothing says nothing.
+// TestForeignErrors: an unknown error reveals nothing.
 func TestForeignErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -74,8 +74,8 @@ func TestForeignErrors(t *testing.T) {
 	}
 }
 
-// TestCallerGone: who breaks off has made no error of ours. What was stored by then
-// reaches the engine all the same.
+// TestCallerGone: a caller that disconnects is not our error. What was stored before still reaches
+// the engine.
 func TestCallerGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -164,8 +164,7 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
-// TestNoSecretInLog sends secrets in every place that there is; setup searches the
-// log for them.
+// TestNoSecretInLog sends secrets in every possible place; setup searches the log for them.
 func TestNoSecretInLog(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -204,8 +203,7 @@ func (d *deadlines) SetReadDeadline(at time.Time) error {
 	return nil
 }
 
-// TestBodyDeadline: a body has its time, and once it is there the wait for the
-// store has none.
+// TestBodyDeadline: reading a body has a deadline, but the wait for the store after it has none.
 func TestBodyDeadline(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// TestPreviewResend: the request has the changes, another address is said to be one, nothing is
-// stored, and the same is refused as of the resend itself.
+// TestPreviewResend: the request has the changes, the answer says whether the address is another
+// one, nothing is stored, and the preview refuses what the resend refuses.
 func TestPreviewResend(t *testing.T) {
 	t.Parallel()
 	const invalid, forbidden = http.StatusUnprocessableEntity, http.StatusForbidden
@@ -61,7 +61,7 @@ func TestPreviewResendOfTheErased(t *testing.T) {
 	b.call(t, adminKey, "POST", "/v1/deliveries/dlv_globex/preview", `{}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 }
 
-// overriddenPreview shows what is left of the subscription and the changes, without rendering.
+// overriddenPreview shows the subscription with the changes, without rendering.
 type overriddenPreview struct{}
 
 func (overriddenPreview) Preview(loaded switchboard.LoadedDelivery, _ time.Time) (webhook.Preview, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestResend: the copy and its original name each other, and its workflow is started.
+// TestResend: the copy and its original name each other, and the copy's workflow is started.
 func TestResend(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -31,7 +31,7 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// TestResendRefused: who may change what, what is wrong is named, and nothing is done.
+// TestResendRefused: roles limit the changes, the answer names what is wrong, and nothing is done.
 func TestResendRefused(t *testing.T) {
 	t.Parallel()
 	const invalid, forbidden = http.StatusUnprocessableEntity, http.StatusForbidden
@@ -77,7 +77,7 @@ func TestResendRefused(t *testing.T) {
 	}
 }
 
-// TestResendNeedsReadPayload: an admin whose key may not read payloads may not write them either.
+// TestResendNeedsReadPayload: an admin whose key may not read payloads may not write them.
 func TestResendNeedsReadPayload(t *testing.T) {
 	t.Parallel()
 	o := &switchboard.Overrides{URL: "https://other.example.com/"}
@@ -97,7 +97,7 @@ func TestResendNeedsReadPayload(t *testing.T) {
 	}
 }
 
-// TestResendOfAQuery: a request without a body is given none.
+// TestResendOfAQuery: a request without a body stays without one.
 func TestResendOfAQuery(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -17,8 +17,8 @@ type tableCall struct {
 	roles      string
 }
 
-// calls has every route once, with a request that succeeds, its status, and the
-// roles that may call it beside admin: p(ublisher), i(ntegrator), s(upport), v(iewer).
+// calls has every route once, with a request that succeeds, its status, and the roles that may call
+// it in addition to admin: p(ublisher), i(ntegrator), s(upport), v(iewer).
 var calls = []tableCall{
 	{"POST /v1/events", postedEvent, 202, "p"},
 	{"POST /v1/events/batch", `{"events":[` + postedEvent + `]}`, 202, "p"},
@@ -96,7 +96,7 @@ func seeded(t testing.TB, change ...func(*Config)) *bundle {
 	return b
 }
 
-// inEveryState makes sub_paused and sub_disabled with the delivery dlv_held, which an operator holds,
+// inEveryState makes sub_paused and sub_disabled, the delivery dlv_held, which an operator holds,
 // and op_acme, op_retry and op_paused, all of acme.
 func (b *bundle) inEveryState(t testing.TB) {
 	t.Helper()
@@ -132,14 +132,14 @@ func (b *bundle) inEveryState(t testing.TB) {
 	b.before = b.db.fingerprint(t)
 }
 
-// rename gives what has that id a name.
+// rename gives the object with that id a name.
 func (b *bundle) rename(name, id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ids[name], b.names[id] = id, name
 }
 
-// TestRoles goes through every route with every role.
+// TestRoles calls every route with every role.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	keys := map[string]string{"a": adminKey, "p": publisherKey, "i": integratorKey, "s": supportKey, "v": viewerKey}
@@ -163,8 +163,8 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestWithoutKey goes through every route with what is no key, and with bodies and
-// parameters that would be refused: a stranger learns nothing about those.
+// TestWithoutKey calls every route with invalid keys, and with invalid bodies and parameters: a
+// stranger learns nothing about those.
 func TestWithoutKey(t *testing.T) {
 	t.Parallel()
 	headers := map[string]string{
@@ -195,7 +195,7 @@ func routeOf(call string) string {
 	return strings.NewReplacer("tenants/acme", "tenants/{tenant}", "attempts/1/", "attempts/{n}/", "iomnihub/ticket.created", "{platform}/{name}").Replace(route)
 }
 
-// TestCallsAreComplete: the table above has every route of the API.
+// TestCallsAreComplete: the table has every route of the API.
 func TestCallsAreComplete(t *testing.T) {
 	t.Parallel()
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
@@ -217,8 +217,8 @@ func TestCallsAreComplete(t *testing.T) {
 	}
 }
 
-// TestScope: a key of acme neither sees nor touches what is globex's, and gets the
-// same answer whether that exists or not.
+// TestScope: a key of acme can neither see nor change globex's objects, and gets the same answer
+// whether they exist or not.
 func TestScope(t *testing.T) {
 	t.Parallel()
 	pairs := []struct{ key, call, body string }{
@@ -267,7 +267,7 @@ func TestScope(t *testing.T) {
 		ask := func(tenant string) answer {
 			method, path, _ := strings.Cut(strings.ReplaceAll(p.call, "TENANT", tenant), " ")
 			got := b.call(t, p.key, method, path, strings.ReplaceAll(p.body, "TENANT", tenant), "X-Request-Id", "same")
-			got.body = bytes.ReplaceAll(got.body, []byte("_"+tenant), []byte("_TENANT")) // in the id that was asked for
+			got.body = bytes.ReplaceAll(got.body, []byte("_"+tenant), []byte("_TENANT")) // in the requested id
 			return got
 		}
 		exists, not := ask("globex"), ask("nobody")
@@ -290,7 +290,7 @@ func TestScope(t *testing.T) {
 	}
 }
 
-// TestScopeOfLists: without a tenant asked for, a key's own is looked into.
+// TestScopeOfLists: without a requested tenant, a list is of the key's own tenant.
 func TestScopeOfLists(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -13,7 +13,7 @@ import (
 
 const oauth2Input = `"auth":{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2"}`
 
-// TestAuthIsChecked when it is new, and not when something else changes.
+// TestAuthIsChecked when it is new, but not when something else changes.
 func TestAuthIsChecked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -26,7 +26,7 @@ func TestAuthIsChecked(t *testing.T) {
 	}
 }
 
-// TestAuthRefused: nothing is stored where the token endpoint says no.
+// TestAuthRefused: nothing is stored if the token endpoint refuses.
 func TestAuthRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -43,7 +43,7 @@ func TestAuthRefused(t *testing.T) {
 	}
 }
 
-// TestWarnings are given where templates are new, and only there.
+// TestWarnings: only new templates cause warnings.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -80,8 +80,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSignatureOfNothing is refused where it is the same for every request, and a warning
-// where it covers less than one may believe.
+// TestSignatureOfNothing: a signature that is the same for every request is refused. One that
+// covers less than people may believe causes a warning.
 func TestSignatureOfNothing(t *testing.T) {
 	t.Parallel()
 	const params = `"params":{"a":"{{ event.id }}"}`
@@ -134,8 +134,7 @@ func warned(got map[string]any) bool {
 	return len(list) > 0 && strings.HasPrefix(list[0].(string), "signature.scheme: ")
 }
 
-// TestSignatureOfNothingAfterAChange: of the method alone, of the scheme alone, or of
-// what a profile says.
+// TestSignatureOfNothingAfterAChange: of only the method, of only the scheme, or by a profile.
 func TestSignatureOfNothingAfterAChange(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -163,8 +162,8 @@ func TestSignatureOfNothingAfterAChange(t *testing.T) {
 	}
 }
 
-// Templates are tried with samples of every event type that the subscription takes, in
-// whatever order types and patterns stand.
+// Templates are tried with samples of every event type that the subscription receives, for any
+// order of types and patterns.
 func TestTemplatesAreTriedWithEveryEventType(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// DeliveryFacets may take too long.
+// DeliveryFacets fails if a test wants it to take too long.
 func (f *fakeStore) DeliveryFacets(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, by []switchboard.Facet) (switchboard.Facets, bool, error) {
 	if err := f.enter("DeliveryFacets"); err != nil {
 		return switchboard.Facets{}, false, nil //nolint:nilerr // not known in time
@@ -18,7 +18,7 @@ func (f *fakeStore) DeliveryFacets(ctx context.Context, caller switchboard.Calle
 	return f.Store.DeliveryFacets(ctx, caller, filter, by)
 }
 
-// TestSearchAndCounts: the answers as they are on the wire, each of the caller's tenant alone.
+// TestSearchAndCounts: the exact answers, each only for the caller's tenant.
 func TestSearchAndCounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestSecretsStayWithTheirAddress: who may change a subscription and does not know its
-// secrets cannot have them sent to an address of their own.
+// TestSecretsStayWithTheirAddress: a caller who may change a subscription, but does not know its
+// secrets, cannot have them sent to another address.
 func TestSecretsStayWithTheirAddress(t *testing.T) {
 	t.Parallel()
 	const (

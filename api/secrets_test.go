@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// TestSecretOfEachScheme: one is made that fits; a private key is not shown.
+// TestSecretOfEachScheme: the new secret fits the scheme, and a private key is not shown.
 func TestSecretOfEachScheme(t *testing.T) {
 	t.Parallel()
 	for _, scheme := range signing.Schemes() {
@@ -45,7 +45,7 @@ func TestSecretOfEachScheme(t *testing.T) {
 	}
 }
 
-// TestChangeOfScheme: the secret stays where it fits, else the answer shows a new one.
+// TestChangeOfScheme: the secret stays if it fits; otherwise the answer shows a new one.
 func TestChangeOfScheme(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -86,11 +86,10 @@ func TestChangeOfScheme(t *testing.T) {
 	}
 }
 
-// rotatedAt is when secrets are rotated: whatever grace they have is not over.
+// rotatedAt is the time of rotations, at which no grace is over.
 var rotatedAt = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestPublicKeys: while a rotation goes on both keys are listed, wherever one
-// subscription is shown.
+// TestPublicKeys: during a rotation, every answer with one subscription lists both keys.
 func TestPublicKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -137,7 +136,7 @@ func TestPublicKeys(t *testing.T) {
 	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_globex/jwks", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
-// signingNow is what an answer says of the secrets that sign.
+// signingNow returns what an answer says about the secrets that sign.
 func signingNow(t *testing.T, got map[string]any) (since, until []string) {
 	t.Helper()
 	for _, each := range asList(got["signature"].(map[string]any)["secrets"]) {
@@ -149,7 +148,7 @@ func signingNow(t *testing.T, got map[string]any) (since, until []string) {
 	return since, until
 }
 
-// TestWhatSigns: since when and until when, in every answer of one subscription.
+// TestWhatSigns: since when and until when, in every answer with one subscription.
 func TestWhatSigns(t *testing.T) {
 	t.Parallel()
 	at := func(after time.Duration) string { return created.Add(after).UTC().Format(time.RFC3339) }

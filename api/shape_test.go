@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestShape: the shape names types and lengths, and of names those of the catalogue alone.
+// TestShape: the shape has types and lengths, and only those names that are in the catalogue.
 func TestShape(t *testing.T) {
 	t.Parallel()
 	names := schemaNames{"ticket": true, "tags": true}

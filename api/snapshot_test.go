@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestSnapshots: who gets what was made for whom before, and when it is made again.
+// TestSnapshots: which callers share an answer, and when a new one is made.
 func TestSnapshots(t *testing.T) {
 	t.Parallel()
 	kept, err := newSnapshots[int](time.Minute, time.Minute)
@@ -25,7 +25,7 @@ func TestSnapshots(t *testing.T) {
 		tenant string
 		after  time.Duration
 		fails  bool
-		want   int // the how-manieth answer that was made
+		want   int // number of the answer
 	}{
 		{"the first", admin, "", 0, false, 1},
 		{"another caller who sees as much", viewer, "", 0, false, 1},
@@ -51,7 +51,7 @@ func TestSnapshots(t *testing.T) {
 	}
 }
 
-// TestSnapshotsAreKept the longer the longer they take, within bounds.
+// TestSnapshotsAreKept: slower answers are kept for longer, within limits.
 func TestSnapshotsAreKept(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ took, kept time.Duration }{
@@ -81,7 +81,7 @@ func TestSnapshotsAreKept(t *testing.T) {
 	}
 }
 
-// TestSnapshotsAreMadeOnce, however many ask at the same time, and also if the first of them goes.
+// TestSnapshotsAreMadeOnce: for any number of concurrent callers, even if the first one leaves.
 func TestSnapshotsAreMadeOnce(t *testing.T) {
 	t.Parallel()
 	kept, err := newSnapshots[int](time.Minute, time.Minute)
@@ -113,8 +113,8 @@ func TestSnapshotsAreMadeOnce(t *testing.T) {
 	others.Wait()
 }
 
-// TestSnapshotMadeMeanwhile: who finds the answer too old, and asks for a new one only when another has
-// just got it, gets that one.
+// TestSnapshotMadeMeanwhile: a caller who finds the answer too old, while another has just got a
+// new one, gets that one.
 func TestSnapshotMadeMeanwhile(t *testing.T) {
 	t.Parallel()
 	snapshots, err := newSnapshots[int](time.Minute, time.Minute)

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestSOAPElements: whose namespace it is can be given, changed and read.
+// TestSOAPElements: the owner of the namespace can be set, changed and read.
 func TestSOAPElements(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

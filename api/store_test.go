@@ -30,28 +30,28 @@ func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 // created is when the clock of every test starts.
 var created = time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 
-// database is a store with the rows that every test begins with: keys, and of each of
-// the tenants acme and globex a subscription, an event and its delivery. To make one takes
-// longer than most tests do, so tests take turns with it.
+// database is a store with the rows of every test: keys, and for each of the tenants acme and
+// globex a subscription, an event and its delivery. Making one takes longer than most tests, so
+// tests reuse databases.
 type database struct {
 	*store.Store
 	sql   *sqlx.DB
-	ids   map[string]string // of the rows, by the names that tests use
+	ids   map[string]string // of the rows, by the tests' names
 	seed  string            // the fingerprint of the rows
 	print string            // the statement that makes it
-	reset string            // the statements that bring the rows back
+	reset string            // the statements that restore the rows
 
 	mu  sync.Mutex
 	now time.Time
 }
 
-// databases are those that no test uses at the moment.
+// databases are those that no test uses now.
 var databases struct {
 	sync.Mutex
 	idle []*database
 }
 
-// takeDatabase gives the test a database, until it ends.
+// takeDatabase gives the test a database until the test ends.
 func takeDatabase(t testing.TB) *database {
 	t.Helper()
 	databases.Lock()
@@ -118,7 +118,7 @@ func newDatabase(t testing.TB) *database {
 	return d
 }
 
-// seedKeys makes the keys of the tests. Their texts hold role and tenant.
+// seedKeys makes the keys of the tests. Their texts contain role and tenant.
 func (d *database) seedKeys(t testing.TB) {
 	t.Helper()
 	for _, text := range []string{
@@ -156,9 +156,9 @@ func (d *database) seedKeys(t testing.TB) {
 	d.ids["plk_globex"] = link.ID
 }
 
-// seedDelivery makes the subscription sub_TENANT, with version 3, the event evt_TENANT, and
-// the delivery dlv_TENANT, whose first attempt was answered 503: with one attempt allowed
-// it has failed, with more it is retrying.
+// seedDelivery makes the subscription sub_TENANT with version 3, the event evt_TENANT, and the
+// delivery dlv_TENANT, whose first attempt was answered 503. With one allowed attempt it has
+// failed, with more it is retrying.
 func (d *database) seedDelivery(t testing.TB, tenant string, attempts int) {
 	t.Helper()
 	s := switchboard.Subscription{
@@ -178,7 +178,7 @@ func (d *database) seedDelivery(t testing.TB, tenant string, attempts int) {
 	d.record(t, delivery, s.Retry, limits, switchboard.Attempt{Number: 1, Outcome: switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}})
 }
 
-// record records an attempt of the delivery, and returns what it is then.
+// record records an attempt of the delivery, and returns the resulting delivery.
 func (d *database) record(t testing.TB, delivery switchboard.Delivery, policy switchboard.RetryPolicy, limits switchboard.Limits, a switchboard.Attempt) switchboard.Delivery {
 	t.Helper()
 	now := d.clock()
@@ -202,14 +202,15 @@ func (d *database) setVersion(t testing.TB, id string, version int) {
 	must(t, err)
 }
 
-// tables are all but that of migrations.
+// tables are all tables except that of migrations.
 func (d *database) tables(t testing.TB) (names []string) {
 	t.Helper()
 	must(t, d.sql.Select(&names, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'switchboard_migrations' ORDER BY 1`))
 	return names
 }
 
-// copyRows keeps a copy of all rows, and prepares to compare with it and to bring it back.
+// copyRows keeps a copy of all rows, and prepares the statements that compare with it and restore
+// it.
 func (d *database) copyRows(t testing.TB) {
 	t.Helper()
 	var prints []string
@@ -223,7 +224,7 @@ func (d *database) copyRows(t testing.TB) {
 	d.reset, d.print = d.keepRows(t, "seed"), "SELECT "+strings.Join(prints, " || ")
 }
 
-// keepRows copies all rows into a schema, and returns the statements that bring them back.
+// keepRows copies all rows into a schema, and returns the statements that restore them.
 func (d *database) keepRows(t testing.TB, schema string) (restore string) {
 	t.Helper()
 	keep, restore := "CREATE SCHEMA "+schema+";", "BEGIN; SET LOCAL session_replication_role = replica;"
@@ -236,7 +237,7 @@ func (d *database) keepRows(t testing.TB, schema string) (restore string) {
 	return restore + "COMMIT"
 }
 
-// fingerprint differs where a row of any table does.
+// fingerprint changes if a row of any table changes.
 func (d *database) fingerprint(t testing.TB) string {
 	t.Helper()
 	var sum string

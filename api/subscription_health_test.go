@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// SubscriptionHealth is counted: a list asks once.
+// SubscriptionHealth is counted, because a list must call it once.
 func (f *fakeStore) SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error) {
 	if err := f.enter("SubscriptionHealth"); err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func (f *fakeStore) SubscriptionHealth(ctx context.Context, ids []string) (map[s
 	return f.Store.SubscriptionHealth(ctx, ids)
 }
 
-// exec changes rows behind the API's back.
+// exec changes rows directly.
 func (b *bundle) exec(t testing.TB, query string, args ...any) {
 	t.Helper()
 	_, err := b.db.sql.Exec(query, args...)
@@ -28,7 +28,7 @@ func (b *bundle) exec(t testing.TB, query string, args ...any) {
 	b.before = b.db.fingerprint(t)
 }
 
-// TestAnotherAddressReleases: a change after which deliveries may be sent starts their release at once.
+// TestAnotherAddressReleases: a change that allows deliveries again starts their release at once.
 func TestAnotherAddressReleases(t *testing.T) {
 	t.Parallel()
 	for body, released := range map[string]bool{
@@ -66,8 +66,7 @@ SELECT 'dlv_06e170c0439f4yfdx2h' || to_char(i, 'FM0000'), 'acme', 'held', 'break
 	timestamptz '2026-01-31T10:30:00Z' + i * interval '1 s', '2026-03-01T00:00:00Z' FROM generate_series(1, $2) AS i`, id, n)
 }
 
-// TestSubscriptionHealth: the answer for one subscription has it, and is left out where there is
-// nothing to say.
+// TestSubscriptionHealth: the answer for one subscription has it, unless there is nothing to say.
 func TestSubscriptionHealth(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -87,7 +86,7 @@ func TestSubscriptionHealth(t *testing.T) {
 	if diff := cmp.Diff(want, get()["health"]); diff != "" {
 		t.Error(diff)
 	}
-	// Held deliveries alone are worth saying.
+	// Held deliveries alone are also shown.
 	b.exec(t, "DELETE FROM subscription_health")
 	b.exec(t, "DELETE FROM operations")
 	want = map[string]any{"breaker": "closed", "reason": "", "slow": false, "held": want["held"]}
@@ -115,7 +114,7 @@ func TestHeldIsCountedUpToABound(t *testing.T) {
 	}
 }
 
-// TestHealthInLists: only where it is asked for, and read once for the page.
+// TestHealthInLists: only on request, and read once for the page.
 func TestHealthInLists(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -150,7 +149,7 @@ func TestHealthInLists(t *testing.T) {
 	b.call(t, globexKey, "GET", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
-// TestActivity: what is open and was sent lately is in the answers that were asked for it.
+// TestActivity: answers have it on request.
 func TestActivity(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

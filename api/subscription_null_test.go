@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestNullInAChange: null removes a member, back to its default, or is refused with the
-// member's name where a subscription cannot be without it. What is refused changes nothing.
+// TestNullInAChange: null removes a member, which returns to its default, or is refused with the
+// member's name if every subscription needs it. A refused change changes nothing.
 func TestNullInAChange(t *testing.T) {
 	t.Parallel()
 	const everything = `"use_case":"contact","filter":{"data":{"vip":true}},"verification":"none","timeout":"3s","adaptive":{"enabled":true,"minimum_timeout":"2s","maximum_interval_factor":3,"minimum_attempts":2},
@@ -22,8 +22,8 @@ func TestNullInAChange(t *testing.T) {
 	for _, c := range []struct {
 		patch string
 		path  []string // of the member in the answer
-		want  any      // nil: it is gone
-		field string   // of the problem; empty: the change is taken
+		want  any      // nil: removed
+		field string   // of the problem; empty: the change is accepted
 	}{
 		{`"name":null`, nil, nil, "name"},
 		{`"events":null`, nil, nil, "events"},
@@ -99,7 +99,7 @@ func TestNullInAChange(t *testing.T) {
 	}
 }
 
-// TestFilterAndParamsAreReplaced: they are documents of their own, in which null is a value.
+// TestFilterAndParamsAreReplaced: they are separate documents, in which null is a value.
 func TestFilterAndParamsAreReplaced(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -113,7 +113,8 @@ func TestFilterAndParamsAreReplaced(t *testing.T) {
 	}
 }
 
-// TestTrialsNeedLittle: what the document says of a preview and a match may be left out.
+// TestTrialsNeedLittle: previews and matches accept everything that the document calls optional as
+// missing.
 func TestTrialsNeedLittle(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

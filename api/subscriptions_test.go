@@ -81,7 +81,7 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 	}
 }
 
-// TestUpdateSubscription changes what is given and leaves the rest.
+// TestUpdateSubscription changes what is given and nothing else.
 func TestUpdateSubscription(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -135,7 +135,7 @@ func TestUpdateSubscription(t *testing.T) {
 			before := b.subscription(t, "sub_acme")
 			want := before
 			c.change(&want)
-			if !cmp.Equal(before, want) { // a change of nothing leaves the version as it is
+			if !cmp.Equal(before, want) { // a change of nothing does not change the version
 				want.Version++
 			}
 			got := b.call(t, acmeIntegratorKey, "PATCH", "/v1/subscriptions/sub_acme", c.body)
@@ -151,7 +151,7 @@ func TestUpdateSubscription(t *testing.T) {
 	}
 }
 
-// TestReadChangeWrite sends back what was read, as an editor does: secrets survive.
+// TestReadChangeWrite sends back what was read, as an editor does, and keeps the secrets.
 func TestReadChangeWrite(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -180,7 +180,7 @@ func TestReadChangeWrite(t *testing.T) {
 	}
 }
 
-// TestClear: null takes away what may be left out.
+// TestClear: null removes optional members.
 func TestClear(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -201,8 +201,8 @@ func TestClear(t *testing.T) {
 	}
 }
 
-// TestLimitsOfChanges: bounds that were defaults follow what they come from, and a
-// timeout that is given alone is fixed.
+// TestLimitsOfChanges: bounds that were defaults follow the limits that they depend on, and a
+// timeout without adaptive is fixed.
 func TestLimitsOfChanges(t *testing.T) {
 	t.Parallel()
 	seconds := func(n int) switchboard.Duration { return switchboard.Duration(time.Duration(n) * time.Second) }

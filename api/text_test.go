@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestCharacters: each text may have as many characters as the document says, in any
-// script, and not one more.
+// TestCharacters: each text may have exactly as many characters as the document says, in any
+// script.
 func TestCharacters(t *testing.T) {
 	t.Parallel()
 	for _, letter := range []string{"a", "é", "票", "😀"} {
@@ -63,7 +63,7 @@ func escaped(text string) string {
 	return b.String()
 }
 
-// TestHalfPairs: half of a surrogate pair is no text, wherever text stands.
+// TestHalfPairs: half of a surrogate pair is not text, in any place.
 func TestHalfPairs(t *testing.T) {
 	t.Parallel()
 	b := seeded(t)
@@ -101,7 +101,7 @@ func TestHalfPairs(t *testing.T) {
 	}
 }
 
-// TestHalfPairsInData: data are kept as they came, and the answer says what others read.
+// TestHalfPairsInData: data are stored unchanged, and the answer says what others read.
 func TestHalfPairsInData(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -125,7 +125,7 @@ func TestHalfPairsInData(t *testing.T) {
 	}
 }
 
-// TestTimesInBodies: one that is none, or stands for none, is refused rather than replaced.
+// TestTimesInBodies: an invalid or zero time is refused, not replaced.
 func TestTimesInBodies(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

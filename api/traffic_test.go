@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestStatsProblems: a query that cannot be answered is refused, and the problem names the parameter.
+// TestStatsProblems: an invalid query is refused, and the problem names the parameter.
 func TestStatsProblems(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -45,7 +45,7 @@ func TestStatsProblems(t *testing.T) {
 	}
 }
 
-// TestFailuresOfTwoTenants: whoever asks first, nobody gets what was counted for another scope.
+// TestFailuresOfTwoTenants: nobody gets what was counted for another scope, whoever asks first.
 func TestFailuresOfTwoTenants(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -77,7 +77,7 @@ func TestFailuresOfTwoTenants(t *testing.T) {
 	}
 }
 
-// TestStats: what is counted, as it is on the wire.
+// TestStats: the exact answer.
 func TestStats(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -98,7 +98,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// rollUp counts attempts behind the API's back.
+// rollUp counts attempts directly in the store.
 func (b *bundle) rollUp(t *testing.T) {
 	t.Helper()
 	_, err := b.db.RollUp(t.Context())

@@ -26,8 +26,8 @@ func (b *bundle) inProcess(t *testing.T, caller switchboard.Caller, method, path
 	return answer{got.StatusCode, got.Header, b.named(text)}
 }
 
-// TestTransport: the caller is the one that was given, with its role and tenant, and the audit
-// says that it came by the console.
+// TestTransport: the caller is the given one, with its role and tenant, and the audit names the
+// console.
 func TestTransport(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -53,7 +53,7 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// TestTransportFromTheNetwork: whatever comes over the network needs a key.
+// TestTransportFromTheNetwork: every request from the network needs a key.
 func TestTransportFromTheNetwork(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -70,7 +70,7 @@ func TestTransportFromTheNetwork(t *testing.T) {
 	} {
 		b.call(t, "", "GET", "/v1/deliveries", nil, headers...).wantProblem(t, http.StatusUnauthorized, switchboard.CodeUnauthenticated, "")
 	}
-	// A caller in the context under any key but the package's own is none.
+	// A caller in the context under another key than the package's own does not count.
 	type key struct{}
 	r := httptest.NewRequest("GET", "/v1/deliveries", nil)
 	w := httptest.NewRecorder()
@@ -80,7 +80,7 @@ func TestTransportFromTheNetwork(t *testing.T) {
 	}
 }
 
-// TestTransportOfWhomHasGone: a caller who breaks off gets no answer.
+// TestTransportOfWhomHasGone: a caller who disconnects gets no answer.
 func TestTransportOfWhomHasGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

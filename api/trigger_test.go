@@ -35,7 +35,7 @@ func TestTrigger(t *testing.T) {
 	if b.store.awaited {
 		t.Error("nobody waits for it")
 	}
-	// The same again is not sent again; other content under the id is a conflict.
+	// A repeat sends nothing; other content with the id is a conflict.
 	want["duplicate"] = true
 	if diff := cmp.Diff(want, b.call(t, publisherKey, "POST", triggerPath, body).want(t, http.StatusAccepted)); diff != "" {
 		t.Error(diff)
@@ -46,8 +46,8 @@ func TestTrigger(t *testing.T) {
 	}
 }
 
-// answering is a bundle in which the first delivery that is waited for has had those
-// outcomes, of as many attempts as it may make, and then, by what was done to it.
+// answering is a bundle in which the first awaited delivery has those outcomes, with exactly that
+// many attempts allowed, and then the effect of by.
 func answering(t *testing.T, attempts int, then func(*bundle, string), outcomes ...switchboard.Outcome) *bundle {
 	b := setup(t)
 	first := sync.OnceFunc(func() {
@@ -89,7 +89,7 @@ func TestTriggerAndWait(t *testing.T) {
 	if !b.store.awaited {
 		t.Error("the store does not know that somebody waits")
 	}
-	// The same id again waits for the same delivery.
+	// A repeat with the same id waits for the same delivery.
 	again := b.call(t, integratorKey, "POST", triggerPath+"?wait=1m", `{"data":1,"id":"script-1"}`).want(t, http.StatusOK)
 	if again["duplicate"] != true || again["delivery_id"] != "dlv_1" {
 		t.Errorf("got %v", again)
@@ -99,7 +99,7 @@ func TestTriggerAndWait(t *testing.T) {
 	}
 }
 
-// TestLatestAnswer: a repeat shows the answer that the state came of.
+// TestLatestAnswer: a repeat shows the answer that determined the state.
 func TestLatestAnswer(t *testing.T) {
 	t.Parallel()
 	b := answering(t, 38, nil,
@@ -147,7 +147,7 @@ blocked_by = CASE $1 WHEN 'blocked' THEN 'dlv_0' ELSE '' END WHERE id = $3`, sta
 			t.Errorf("%s: logged as %v, and is no fault of ours", c.name, level)
 		}
 	}
-	// No attempt at all: nothing is said of one.
+	// No attempt was made, so the answer mentions none.
 	b := answering(t, 1, cancel)
 	b.call(t, publisherKey, "POST", triggerPath+"?wait=1m", `{"data":1}`).wantProblem(t, http.StatusBadGateway, switchboard.CodeNoAnswer, "")
 }
@@ -164,8 +164,8 @@ func TestTriggerTimesOut(t *testing.T) {
 	}
 }
 
-// TestTriggerOfOneThatStops: a process that stops keeps nobody waiting, those who come
-// while it does included. The delivery goes on, and is named.
+// TestTriggerOfOneThatStops: a stopping process makes nobody wait, not even new callers. The
+// delivery continues, and the answer names it.
 func TestTriggerOfOneThatStops(t *testing.T) {
 	t.Parallel()
 	serving, stop := context.WithCancel(t.Context())
@@ -210,7 +210,7 @@ func (b *bundle) callServer(t *testing.T, address, path, body string) answer {
 	return answer{response.StatusCode, response.Header, b.named(text)}
 }
 
-// TestTriggerOutage: what was accepted before the outage is named.
+// TestTriggerOutage: the answer names what was accepted before the outage.
 func TestTriggerOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -221,7 +221,7 @@ func TestTriggerOutage(t *testing.T) {
 	}
 }
 
-// TestTriggerCallerGone: a caller that breaks off cancels its wait and nothing else.
+// TestTriggerCallerGone: a caller that disconnects only cancels its wait.
 func TestTriggerCallerGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -242,7 +242,7 @@ func TestTriggerCallerGone(t *testing.T) {
 	}
 }
 
-// TestTriggerOfPaused: what is held is not started.
+// TestTriggerOfPaused: a held delivery is not started.
 func TestTriggerOfPaused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestUnreadableIsShown: a subscription that cannot be read is listed and shown as such,
-// and what would send for it says why it does not.
+// TestUnreadableIsShown: a subscription that cannot be read is listed and shown as such, and calls
+// that would send for it say why they do not.
 func TestUnreadableIsShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -32,14 +32,13 @@ func TestUnreadableIsShown(t *testing.T) {
 	b.call(t, adminKey, "DELETE", "/v1/subscriptions/sub_acme?reason=r", nil).want(t, http.StatusNoContent)
 }
 
-// TestUnreadableIsGivenAnew: a change is taken if it says what every part that cannot be
-// read is to be from now on.
+// TestUnreadableIsGivenAnew: a change is accepted if it gives every part that cannot be read.
 func TestUnreadableIsGivenAnew(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		unreadable []string
 		patch      string
-		field      string // what is missing; empty: the change is taken
+		field      string // what is missing; empty: the change is accepted
 	}{
 		{[]string{"request.headers"}, `{"name":"n"}`, "request.headers"},
 		{[]string{"request.headers"}, `{"request":{"url":"https://crm.example.com/other"}}`, "request.headers"},

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// TestQueryOfAURL is seen by those who may change it, and by nobody else.
+// TestQueryOfAURL: only callers who may change the URL see its query.
 func TestQueryOfAURL(t *testing.T) {
 	t.Parallel()
 	const url, masked = "https://crm.example.com/hook?token=hunter2&n={{ id }}", "https://crm.example.com/hook?token=[redacted]&n=[redacted]"
@@ -53,7 +53,7 @@ func TestQueryOfAURL(t *testing.T) {
 	}
 }
 
-// TestMaskedURLSentBack keeps what is stored, and is never stored itself.
+// TestMaskedURLSentBack keeps the stored URL, and masks are never stored.
 func TestMaskedURLSentBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -76,7 +76,7 @@ func TestMaskedURLSentBack(t *testing.T) {
 	}
 }
 
-// TestBlanksAroundAURL come with pasting, and are no part of it.
+// TestBlanksAroundAURL: they come from pasting and are removed.
 func TestBlanksAroundAURL(t *testing.T) {
 	t.Parallel()
 	for _, blanks := range []string{" ", `\u0009`, `\u000d\u000a`, `\u00a0`, `\u2003`} {

@@ -57,7 +57,7 @@ func TestValidationRejects(t *testing.T) {
 	if b.stored(t) {
 		t.Error("something was stored")
 	}
-	// A test is not the platform's: it may send anything.
+	// A test event does not come from the platform: it may contain anything.
 	b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/test", `{"type":"ticket.created","data":{"ticket":{"id":{}}}}`).want(t, http.StatusAccepted)
 }
 
@@ -136,7 +136,7 @@ func TestValidationIsOneOfThree(t *testing.T) {
 	}
 }
 
-// costlyCatalogue finds every event too costly to check, or has no room for it.
+// costlyCatalogue finds every event too expensive to check, or has no capacity for it.
 type costlyCatalogue struct {
 	Catalogue
 	code switchboard.Code
@@ -146,8 +146,8 @@ func (c costlyCatalogue) Validate(context.Context, string, []byte) error {
 	return &switchboard.Error{Code: c.code, Field: "data", Message: "is not checked"}
 }
 
-// TestUncheckedData: data that cannot be checked are counted apart from those that do not
-// fit, and refused only where those are.
+// TestUncheckedData: data that cannot be checked are counted separately from those that do not fit,
+// and are refused only if those are.
 func TestUncheckedData(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -56,7 +56,7 @@ func TestVerification(t *testing.T) {
 	}
 }
 
-// TestVerificationFails: it is no error, the secret is shown all the same.
+// TestVerificationFails: a failed verification is not an error, and the secret is still shown.
 func TestVerificationFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -79,7 +79,7 @@ func TestVerificationFails(t *testing.T) {
 	}
 }
 
-// TestVerificationChanges: turned on, the address is asked; turned off, it is not.
+// TestVerificationChanges: turning it on challenges the address; turning it off does not.
 func TestVerificationChanges(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -93,7 +93,8 @@ func TestVerificationChanges(t *testing.T) {
 	}
 }
 
-// TestVerificationOfOtherStates: what an operator paused does not come back by itself.
+// TestVerificationOfOtherStates: a subscription that an operator paused does not become active by
+// itself.
 func TestVerificationOfOtherStates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

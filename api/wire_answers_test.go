@@ -15,8 +15,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// wireSteps are calls of one API, in this order. {id} stands for the subscription that the first
-// step made.
+// wireSteps are calls to one API, in this order. {id} stands for the subscription from the first
+// step.
 var wireSteps = []struct{ name, key, call, body string }{
 	{"a subscription, as small as can be", integratorKey, "POST /v1/subscriptions", `{"tenant":"acme","name":"small","events":["ticket.*"],"request":{"url":"https://example.com/hook"}}`},
 	{"get it", integratorKey, "GET /v1/subscriptions/{id}", ""},
@@ -70,9 +70,9 @@ var wireSteps = []struct{ name, key, call, body string }{
 	{"an event type", viewerKey, "GET /v1/event_types/ziwo/agent.logged_in", ""},
 }
 
-// TestWireFormatOfAnswers makes calls and compares what comes back with what came then: all
-// members that were there, with their values. More may be there. Ids, times, secrets and the
-// wording of a problem are not compared.
+// TestWireFormatOfAnswers makes calls and compares the answers with the recorded ones: every
+// recorded member must still have its value. New members are allowed. Ids, times, secrets and the
+// wording of problems are not compared.
 func TestWireFormatOfAnswers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) {
@@ -124,18 +124,18 @@ func TestWireFormatOfAnswers(t *testing.T) {
 }
 
 var (
-	// changing is what another run writes otherwise: ids, secrets, keys and signatures, and times.
+	// changing is what differs between runs: ids, secrets, keys and signatures, and times.
 	changing = regexp.MustCompile(`"((?:evt|sub|dlv|att|key|req|whsec|whpk|sbk)_|v1a?,|sha256=)[^"\\]*`)
 	cursors  = regexp.MustCompile(`"next_cursor": "[^"]*"`)
 	numbers  = regexp.MustCompile(`"(?:[0-9]{10}|[0-9a-f]{64})"`)
 	times    = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z`)
-	// lists are those of texts and numbers, which are written on one line.
+	// lists are lists of texts and numbers, which are written on one line.
 	lists = regexp.MustCompile(`\[\s+[^\[\]{}]*\]`)
 	blank = regexp.MustCompile(`\s+`)
 	agent = regexp.MustCompile(`Switchboard/[0-9.]+`)
 )
 
-// comparable writes an answer so that it can be read in a diff and compared with another run's.
+// comparable writes an answer in a form that can be read in a diff and compared with another run's.
 func comparable(answer string) string {
 	answer = numbers.ReplaceAllString(changing.ReplaceAllString(answer, `"$1…`), `"…"`)
 	answer = agent.ReplaceAllString(answer, "Switchboard/…")
@@ -143,7 +143,7 @@ func comparable(answer string) string {
 	return lists.ReplaceAllStringFunc(answer, func(list string) string { return blank.ReplaceAllString(list, " ") })
 }
 
-// answersOfThen reads the answers of then, by step and status.
+// answersOfThen reads the recorded answers, by step and status.
 func answersOfThen(t *testing.T) map[string]json.RawMessage {
 	t.Helper()
 	answers := map[string]json.RawMessage{}
@@ -159,10 +159,10 @@ func answersOfThen(t *testing.T) map[string]json.RawMessage {
 // renamedMembers are the words of the glossary.
 var renamedMembers = map[string]string{"stretch": "interval_factor", "maximum_stretch": "maximum_interval_factor", "run_id": "temporal_run_id"}
 
-// prose are the members whose text is for people: it may be worded otherwise.
+// prose are the members whose text is for people: their wording may change.
 var prose = []string{"detail", "message", "text", "ending", "warnings", "description"}
 
-// missing lists what was there and is not, or has another value.
+// missing lists recorded members that are missing or have another value.
 func missing(at string, was, is any) []string {
 	var found []string
 	switch was := was.(type) {
@@ -201,7 +201,7 @@ func missing(at string, was, is any) []string {
 	return found
 }
 
-// wireStore has one delivery of which every member is known.
+// wireStore has one delivery with known values for all members.
 type wireStore struct{ Store }
 
 func (s wireStore) Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error) {

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// The wire format as it was at commit 6b62398, before a subscription was declared once. Both
-// files were written once; a line of theirs changes only where a caller may be broken.
+// The wire format at commit 6b62398, before a subscription was declared once. Both files were
+// written once. A line in them changes only if callers may be broken.
 const (
 	frozenOpenAPI = "testdata/wire_openapi.txt"
 	frozenAnswers = "testdata/wire_answers.txt"
@@ -24,11 +24,11 @@ const (
 var freeze = flag.Bool("freeze-wire-format", false,
 	"write the frozen files of the wire format anew, which breaks the promise to callers")
 
-// intended are the differences from the frozen document that are wanted.
+// intended are the intended differences from the recorded document.
 var intended = []struct {
 	why     string
 	line    *regexp.Regexp
-	becomes string // empty: it is gone
+	becomes string // empty: removed
 }{
 	{"the words of the glossary", regexp.MustCompile(`^(.*)\.stretch: `), "$1.interval_factor: "},
 	{"the words of the glossary", regexp.MustCompile(`^(.*)\.maximum_stretch: `), "$1.maximum_interval_factor: "},
@@ -48,9 +48,8 @@ var intended = []struct {
 	{"a default that depends on another member is said in words", regexp.MustCompile(`^(NewSubscription\.adaptive\.maximum_interval_factor: .*?) default=\S+(.*)$`), "$1$2"},
 }
 
-// TestWireFormatOfTheDocument compares /openapi.json with the frozen one: operations,
-// parameters, statuses, and the type, default, bounds and presence of every member. More of
-// them may be there than then.
+// TestWireFormatOfTheDocument compares /openapi.json with the recorded one: operations, parameters,
+// statuses, and the type, default, limits and presence of every member. Additions are allowed.
 func TestWireFormatOfTheDocument(t *testing.T) {
 	t.Parallel()
 	var d document
@@ -88,7 +87,7 @@ func TestWireFormatOfTheDocument(t *testing.T) {
 	}
 }
 
-// unchanged reports whether a fact is as it was. An operation may answer with further statuses.
+// unchanged reports whether a fact is the same. An operation may have additional statuses.
 func unchanged(key, was, is string) bool {
 	switch {
 	case strings.HasSuffix(key, " refuses with"):
@@ -145,7 +144,7 @@ type wireSchema struct {
 	Required                                                   []string
 }
 
-// facts are what the document says, by the place where it says it.
+// facts returns what the document says, by its place in the document.
 func (d *document) facts() map[string]string {
 	facts := map[string]string{}
 	roots := map[string]bool{}
@@ -190,8 +189,8 @@ func (d *document) facts() map[string]string {
 	return facts
 }
 
-// members adds what is said of all that a schema holds. Schemas that operations name stand
-// for themselves.
+// members adds what the schema says about its members. Schemas that operations name stand for
+// themselves.
 func (d *document) members(facts map[string]string, roots map[string]bool, at string, s wireSchema) {
 	add := func(at string, s wireSchema, required bool) {
 		name := s.Ref[strings.LastIndex(s.Ref, "/")+1:]
@@ -217,7 +216,7 @@ func (d *document) members(facts map[string]string, roots map[string]bool, at st
 	}
 }
 
-// fact is all that a schema says of itself, on one line.
+// fact is everything that a schema says about itself, on one line.
 func (s wireSchema) fact(required bool) string {
 	var types []string
 	if json.Unmarshal(s.Type, &types) != nil {

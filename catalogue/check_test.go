@@ -22,7 +22,7 @@ func TestCheckEventType(t *testing.T) {
 	tests := []struct {
 		name  string
 		spoil func(*switchboard.EventType)
-		field string // empty: the type is sound
+		field string // empty: the type is valid
 	}{
 		{"sound", func(*switchboard.EventType) {}, ""},
 		{"least", func(e *switchboard.EventType) { *e = switchboard.EventType{Platform: "acme", Name: "x"} }, ""},
@@ -96,14 +96,14 @@ func TestCheckBoundsSizes(t *testing.T) {
 	}
 }
 
-// A schema is a stranger's: it may read nothing and may not cost more than its bounds.
+// A schema comes from a stranger: it may read nothing and must not cost more than its limits.
 func TestHostileSchema(t *testing.T) {
 	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret.json")
 	if err := os.WriteFile(secret, []byte(`{"type":"string"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Each level refers to the next one twice: 2^40 ways to the last.
+	// Each level refers to the next one twice: 2^40 paths to the last.
 	var laughs strings.Builder
 	for i := range 40 {
 		fmt.Fprintf(&laughs, `"l%d":{"allOf":[{"$ref":"#/$defs/l%d"},{"$ref":"#/$defs/l%d"}]},`, i, i+1, i+1)
@@ -155,7 +155,7 @@ func TestHostileSchema(t *testing.T) {
 	}
 }
 
-// What the bounds must not forbid.
+// What the limits must not forbid.
 func TestHarmlessSchema(t *testing.T) {
 	t.Parallel()
 	c := loaded(t)
@@ -178,7 +178,7 @@ func TestHarmlessSchema(t *testing.T) {
 	}
 }
 
-// The classic that takes a backtracking engine longer than the universe lasts.
+// The classic pattern that takes a backtracking engine practically forever.
 func TestPatternsTakeLinearTime(t *testing.T) {
 	t.Parallel()
 	c := with(t, loaded(t), `{"pattern":"^(a+)+$"}`)

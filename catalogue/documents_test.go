@@ -8,7 +8,7 @@ import (
 )
 
 // TestDocumentedCallsMatchSchemas: the calls of docs/platforms.md post what the catalogue
-// says that the platforms post.
+// describes.
 func TestDocumentedCallsMatchSchemas(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/platforms.md")

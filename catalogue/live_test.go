@@ -17,7 +17,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// shelf is a source whose content tests change.
+// shelf is a source whose content the tests change.
 type shelf struct {
 	mu    sync.Mutex
 	types []switchboard.EventType
@@ -50,7 +50,7 @@ func TestLiveRefresh(t *testing.T) {
 		err   error
 		types []switchboard.EventType
 		fails bool
-		want  string // the description of order.paid; empty: it is not there
+		want  string // the description of order.paid; empty: the type is missing
 	}{
 		{"nothing yet", nil, nil, false, ""},
 		{"added", nil, []switchboard.EventType{paid("one")}, false, "one"},
@@ -81,7 +81,7 @@ func TestLiveRefresh(t *testing.T) {
 	}
 }
 
-// TestLiveLogsWhatItLeavesOut: by name, and not again until something changes.
+// TestLiveLogsWhatItLeavesOut: by name, and only again after a change.
 func TestLiveLogsWhatItLeavesOut(t *testing.T) {
 	t.Parallel()
 	var logged bytes.Buffer

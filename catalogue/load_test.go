@@ -25,7 +25,7 @@ func loaded(t testing.TB) *Catalogue {
 	return c
 }
 
-// The counts are those of the vendors' lists: 65 variants of 47 events.
+// The counts come from the vendors' lists: 65 variants of 47 events.
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	c := loaded(t)
@@ -82,7 +82,7 @@ func TestEveryEventType(t *testing.T) {
 	}
 }
 
-// A schema that takes everything would pass the test above.
+// A schema that accepts everything would pass the test above.
 func TestEverySchemaRefuses(t *testing.T) {
 	t.Parallel()
 	c := loaded(t)
@@ -99,7 +99,7 @@ func TestEverySchemaRefuses(t *testing.T) {
 	}
 }
 
-// What the receiver gets must follow from what is posted and from the profile.
+// The receiver's body must follow from the posted data and the profile.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for _, e := range loaded(t).Examples("") {
@@ -209,7 +209,7 @@ func TestUseCase(t *testing.T) {
 		{"Conversation record", conversation},
 		{" conversation_RECORD ", conversation},
 		{"Call", switchboard.UseCase{Name: "call"}},
-		{"user", switchboard.UseCase{Name: "user"}}, // SignalZen's data are the user: CommBox' wrapper does not narrow that
+		{"user", switchboard.UseCase{Name: "user"}}, // SignalZen's data are the user itself: CommBox' wrapper does not restrict that
 		{"object", switchboard.UseCase{Name: "object", Reads: []string{"Event"}}},
 		{"ticket", switchboard.UseCase{Name: "ticket", Entity: "ticket", Reads: []string{"contact", "ticket", "variables"}, Variables: "variables"}},
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestOperationalEventsMatchTheirSchemas: what Switchboard announces is what the catalogue says.
+// TestOperationalEventsMatchTheirSchemas: Switchboard's own events match the catalogue.
 func TestOperationalEventsMatchTheirSchemas(t *testing.T) {
 	t.Parallel()
 	c := loaded(t)

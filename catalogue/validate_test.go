@@ -126,7 +126,7 @@ func TestValidateOverPlatforms(t *testing.T) {
 	}
 }
 
-// The validator calculates with fractions: without the bound this takes minutes.
+// The validator calculates with fractions: without the limit this takes minutes.
 func TestValidateManyHugeNumbers(t *testing.T) {
 	t.Parallel()
 	c := with(t, loaded(t), `{"items":{"type":"integer","minimum":0}}`)
@@ -174,7 +174,7 @@ func BenchmarkValidate(b *testing.B) {
 	}
 }
 
-// branches is a schema of alternatives, none of which takes a positive number.
+// branches is a schema of alternatives, none of which accepts a positive number.
 func branches(n int) string {
 	return `{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"const":-1},`, n), ",") + `]}`
 }
@@ -183,8 +183,8 @@ func list(element string, n int) string {
 	return "[" + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + "]"
 }
 
-// TestValidateBudget: what would take too much work is not begun, whichever keyword
-// multiplies it; what is large and simple is checked.
+// TestValidateBudget: validations that would take too much work are not begun, whichever keyword
+// multiplies the work. Large and simple data are checked.
 func TestValidateBudget(t *testing.T) {
 	t.Parallel()
 	object := func(n int) string {
@@ -236,7 +236,7 @@ func TestValidateBudget(t *testing.T) {
 	}
 }
 
-// TestSampleBudget: a sample is data as well.
+// TestSampleBudget: the budget also applies to samples.
 func TestSampleBudget(t *testing.T) {
 	t.Parallel()
 	err := loaded(t).CheckEventType(switchboard.EventType{
@@ -247,7 +247,7 @@ func TestSampleBudget(t *testing.T) {
 	}
 }
 
-// TestValidateInTurns: a validation waits for those before it, as long as its caller does.
+// TestValidateInTurns: a validation waits for earlier ones for as long as its caller does.
 func TestValidateInTurns(t *testing.T) {
 	t.Parallel()
 	base := loaded(t)
@@ -274,7 +274,7 @@ func TestValidateInTurns(t *testing.T) {
 	}
 }
 
-// BenchmarkWorstValidation is as much work as one validation may be.
+// BenchmarkWorstValidation is the maximum work of one validation.
 func BenchmarkWorstValidation(b *testing.B) {
 	c := with(b, loaded(b), `{"items":`+branches(450)+`}`)
 	data := []byte(list("1", 100))

@@ -36,7 +36,7 @@ var pg = pgtest.New(func(url string) (err error) {
 
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
-// fakeOutside is all that an API needs beside its store, and does nothing.
+// fakeOutside is everything that an API needs besides its store. It does nothing.
 type fakeOutside struct{ *webhook.Sender }
 
 func (fakeOutside) Check(context.Context, string) (string, error) { return "", nil }
@@ -81,7 +81,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestAgainstTheAPI: what is sent is understood, and what is answered is read.
+// TestAgainstTheAPI: the API understands what is sent, and the client understands the answers.
 func TestAgainstTheAPI(t *testing.T) {
 	t.Parallel()
 	url, key := realAPI(t)
@@ -148,7 +148,7 @@ func TestAgainstTheAPI(t *testing.T) {
 	}
 }
 
-// TestPages: an iterator asks for as many pages as there are, and no further than it is read.
+// TestPages: an iterator requests only the pages that are read.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	url, key := realAPI(t)
@@ -181,7 +181,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestErrors: what is no success is an error with all that the API says.
+// TestErrors: an answer without success is an error with everything that the API says.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	url, key := realAPI(t)
@@ -203,7 +203,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// answers is a server that answers in turn, and counts.
+// answers is a server that gives its answers in turn, and counts.
 type answers struct {
 	list []string // status, Retry-After, body
 	sent []string // method and body
@@ -221,11 +221,10 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {next[1]}}, Body: io.NopCloser(bytes.NewReader([]byte(next[2])))}, nil
 }
 
-// TestRetries: a call is repeated where that does no harm, after the time that the answer
-// names.
+// TestRetries: a call is repeated if that is safe, after the time in the answer.
 func TestRetries(t *testing.T) {
 	t.Parallel()
-	const soon = -1 // within the pauses that the client chooses
+	const soon = -1 // within the client's own pauses
 	const busy, good = `503 2 {"code":"unavailable"}`, `202 - {"id":"e"}`
 	withID := client.NewEvent{ID: "mine"}
 	post := func(e client.NewEvent, options ...client.Option) func(context.Context, *client.Client) error {
@@ -298,8 +297,8 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// TestExamples runs the examples against a real API, one after the other, and holds what they print
-// against what their last comment says.
+// TestExamples runs the examples against a real API, one after the other, and compares their output
+// with their last comment.
 func TestExamples(t *testing.T) {
 	url, key := realAPI(t)
 	t.Setenv("SWITCHBOARD_URL", url)

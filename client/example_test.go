@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// Example subscribes an endpoint, posts an event, and looks at what became of it.
+// Example subscribes an endpoint, posts an event, and reads the result.
 func Example() {
 	ctx := context.Background()
 	c, err := client.New(client.Config{URL: os.Getenv("SWITCHBOARD_URL"), Key: switchboard.Secret(os.Getenv("SWITCHBOARD_API_KEY")), Retries: 3})
@@ -28,7 +28,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	// With an id of its own, the event may be posted again: it is accepted once.
+	// An event with its own id may be posted again: it is accepted once.
 	event := client.NewEvent{Tenant: "acme", Type: "ticket.created", ID: "ticket-4711-created", Data: json.RawMessage(`{"ticket":{"id":4711}}`)}
 	if _, err := c.PostEvent(ctx, event); err != nil {
 		if problem, ok := errors.AsType[*client.Error](err); ok {
@@ -45,7 +45,7 @@ func Example() {
 	}
 }
 
-// connect makes a client of what the environment says.
+// connect makes a client from the environment.
 func connect() *client.Client {
 	c, err := client.New(client.Config{URL: os.Getenv("SWITCHBOARD_URL"), Key: switchboard.Secret(os.Getenv("SWITCHBOARD_API_KEY")), Retries: 3})
 	if err != nil {
@@ -54,7 +54,7 @@ func connect() *client.Client {
 	return c
 }
 
-// An error says of what kind it is, and which field is at fault.
+// An error has a kind, and the field at fault.
 func ExampleError() {
 	_, err := connect().PostEvent(context.Background(), client.NewEvent{Tenant: "acme", Type: "not a type", Data: json.RawMessage(`{}`)})
 	if problem, ok := errors.AsType[*client.Error](err); ok {
@@ -71,7 +71,7 @@ func ExampleError() {
 	// the input is wrong
 }
 
-// An event that is posted again with its id is a duplicate, and is delivered once.
+// An event that is posted again with the same id is a duplicate, and is delivered once.
 func ExampleClient_PostEvent() {
 	event := client.NewEvent{Tenant: "acme", Type: "ticket.solved", ID: "ticket-1-solved", Data: json.RawMessage(`{"id":1}`)}
 	for range 2 {
@@ -86,7 +86,7 @@ func ExampleClient_PostEvent() {
 	// ticket-1-solved true
 }
 
-// Of a batch each event has a result of its own.
+// Each event of a batch has its own result.
 func ExampleClient_PostEvents() {
 	results, err := connect().PostEvents(context.Background(), []client.NewEvent{
 		{Tenant: "acme", Type: "ticket.closed", ID: "ticket-1-closed", Data: json.RawMessage(`{"id":1}`)},
@@ -107,7 +107,7 @@ func ExampleClient_PostEvents() {
 	// error type
 }
 
-// An iterator asks for further pages as it goes, and can be left at any time.
+// An iterator requests further pages when it needs them, and can be stopped at any time.
 func ExampleClient_Events() {
 	for event, err := range connect().Events(context.Background(), switchboard.EventFilter{Tenant: "acme", Type: "ticket.solved"}) {
 		if err != nil {
@@ -119,7 +119,7 @@ func ExampleClient_Events() {
 	// ticket-1-solved
 }
 
-// A change names the version that it changes, so that nobody's change is lost.
+// A change names the version that it changes, so that no other change is lost.
 func ExampleClient_UpdateSubscription() {
 	ctx, c := context.Background(), connect()
 	made, err := c.CreateSubscription(ctx, client.NewSubscription{Subscription: switchboard.Subscription{
@@ -141,7 +141,7 @@ func ExampleClient_UpdateSubscription() {
 	// conflict
 }
 
-// What is paused is held, and what was held is released.
+// A pause holds deliveries, and the end of the pause releases them.
 func ExampleClient_PauseSubscription() {
 	ctx, c := context.Background(), connect()
 	for subscription, err := range c.Subscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme"}, client.IncludeHealth) {
@@ -167,7 +167,7 @@ func ExampleClient_PauseSubscription() {
 	// active
 }
 
-// An action can be made to depend on how the delivery stood when it was looked at.
+// An action can depend on the state of the delivery when it was read.
 func ExampleClient_RetryDelivery() {
 	ctx, c := context.Background(), connect()
 	for delivery, err := range c.Deliveries(ctx, switchboard.DeliveryFilter{Tenant: "acme", Event: "ticket-4711-created"}) {
@@ -197,7 +197,7 @@ func ExampleClient_RetryDelivery() {
 	// pending
 }
 
-// A plan says what an operation would do, and is started as it was shown.
+// A plan shows what an operation would do, and is started exactly as it was shown.
 func ExampleClient_PlanOperation() {
 	ctx, c := context.Background(), connect()
 	plan, err := c.PlanOperation(ctx, client.NewOperation{
@@ -235,7 +235,7 @@ func ExampleClient_PlanOperation() {
 	// cancelled
 }
 
-// A search finds ids, keys, tenants, hosts and names by how they begin.
+// A search finds ids, keys, tenants, hosts and names by their beginning.
 func ExampleClient_Search() {
 	hits, err := connect().Search(context.Background(), "ticket-4711")
 	if err != nil {
@@ -248,7 +248,7 @@ func ExampleClient_Search() {
 	// event ticket-4711-created acme ticket.created false
 }
 
-// A list can say how many match, and facets by what they differ.
+// A list can also count its matches, and facets count them by value.
 func ExampleClient_CountFacets() {
 	ctx, c := context.Background(), connect()
 	page, err := c.ListDeliveries(ctx, switchboard.DeliveryFilter{Tenant: "acme"}, switchboard.PageRequest{Limit: 1, Count: true})
@@ -264,7 +264,7 @@ func ExampleClient_CountFacets() {
 	// 3 false [{crm.example.com 3}]
 }
 
-// Attempts are counted by time; what is open now is counted anew.
+// Attempts are counted over time; what is open now is counted at the moment of the call.
 func ExampleClient_GetStats() {
 	ctx, c := context.Background(), connect()
 	stats, err := c.GetStats(ctx, switchboard.TrafficQuery{By: switchboard.TrafficByFailure, From: time.Now().Add(-24 * time.Hour)})
@@ -293,7 +293,7 @@ func ExampleClient_GetStats() {
 	// 0
 }
 
-// The text of a key is in the answer that made it, and nowhere else.
+// The text of a key is only in the answer that made it.
 func ExampleClient_CreateKey() {
 	ctx, c := context.Background(), connect()
 	key, err := c.CreateKey(ctx, client.NewKey{Name: "support of acme", Role: switchboard.RoleSupport, Tenant: "acme"})
@@ -305,7 +305,7 @@ func ExampleClient_CreateKey() {
 	// support acme false true
 }
 
-// Every change is in the audit, with who made it and why.
+// Every change is in the audit, with the person and the reason.
 func ExampleClient_Actions() {
 	for entry, err := range connect().Actions(context.Background(), switchboard.AuditFilter{Tenant: "acme", Kind: switchboard.AuditDelivery, Verb: switchboard.AuditCancel}) {
 		if err != nil {
@@ -317,7 +317,7 @@ func ExampleClient_Actions() {
 	// cancel not wanted
 }
 
-// An erasure goes on by itself once it was asked for.
+// After the request, an erasure continues by itself.
 func ExampleClient_EraseEvent() {
 	ctx, c := context.Background(), connect()
 	erasure, err := c.EraseEvent(ctx, "ticket-1-closed", "acme", "the customer asked for it")

@@ -60,7 +60,7 @@ func openAPI(t *testing.T) document {
 	return d
 }
 
-// Values with which every parameter of every operation is sent.
+// Values for every parameter of every operation.
 var (
 	at           = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	page         = switchboard.PageRequest{Limit: 7, Cursor: "c"}
@@ -72,8 +72,7 @@ var (
 	options      = []client.Option{client.IdempotencyKey("k"), client.Actor("marta"), client.RequestID("r")}
 )
 
-// calls has a call of every operation, with the types of its body and its answer; nil: it
-// has none.
+// calls has a call of every operation, with the types of its body and its answer; nil: none.
 var calls = map[string]struct {
 	call         func(context.Context, *client.Client) error
 	body, answer any
@@ -275,7 +274,7 @@ func pageOf[T any]() any {
 	}{}
 }
 
-// countedPageOf is a page that says how many match.
+// countedPageOf is a page with the number of matches.
 func countedPageOf[T any]() any {
 	return struct {
 		Data  []T                `json:"data"`
@@ -285,17 +284,18 @@ func countedPageOf[T any]() any {
 	}{}
 }
 
-// listOf is an object with a list alone.
+// listOf is an object with only a list.
 func listOf[T any](name string) any {
 	field := reflect.StructField{Name: "List", Type: reflect.TypeFor[[]T](), Tag: reflect.StructTag(fmt.Sprintf("json:%q", name))}
 	return reflect.New(reflect.StructOf([]reflect.StructField{field})).Elem().Interface()
 }
 
-// beside are the methods that are no operation of the document, and those that are one in
-// another form.
+// beside are methods that are not operations of the document, and those that call one in another
+// form.
 var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom", "PreviewFrom", "MatchFrom"}
 
-// TestEveryOperationHasAMethod, of its name, and every method an operation.
+// TestEveryOperationHasAMethod: every operation has a method of its name, and every method an
+// operation.
 func TestEveryOperationHasAMethod(t *testing.T) {
 	t.Parallel()
 	methods := map[string]bool{}
@@ -312,7 +312,7 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 				t.Errorf("%s %s: there is no method %s, or no call of it in this test", method, path, name)
 			}
 			delete(methods, name)
-			// A list has an iterator too.
+			// A list also has an iterator.
 			if all, isList := strings.CutPrefix(name, "List"); isList {
 				delete(methods, all)
 			}
@@ -332,8 +332,8 @@ func goName(operation string) string {
 	return name.String()
 }
 
-// TestCallsAreThoseOfTheDocument: method, path and every parameter are as the document has
-// them, and the types of body and answer have its members.
+// TestCallsAreThoseOfTheDocument: method, path and every parameter are those of the document, and
+// the types of body and answer have its members.
 func TestCallsAreThoseOfTheDocument(t *testing.T) {
 	t.Parallel()
 	d := openAPI(t)
@@ -362,7 +362,7 @@ func TestCallsAreThoseOfTheDocument(t *testing.T) {
 				d.compare(t, "body", op.RequestBody.Content, known.body)
 				answered := false
 				for status, response := range op.Responses {
-					if status[0] == '2' && (status == "200" || op.OperationID != "trigger-subscription" && op.OperationID != "start-operation") { // the 202 is that of a posted event, and of a read operation
+					if status[0] == '2' && (status == "200" || op.OperationID != "trigger-subscription" && op.OperationID != "start-operation") { // the 202 belongs to a posted event, not to a read operation
 						answered = true
 						d.compare(t, "answer", response.Content, known.answer)
 					}
@@ -375,7 +375,7 @@ func TestCallsAreThoseOfTheDocument(t *testing.T) {
 	}
 }
 
-// record is the request that a call sends.
+// record returns the request that a call sends.
 func record(t *testing.T, call func(context.Context, *client.Client) error) *http.Request {
 	t.Helper()
 	var sent *http.Request
@@ -420,7 +420,7 @@ func (d document) within(t *testing.T, at string, s schema, typ reflect.Type) {
 	t.Helper()
 	if s.Ref != "" {
 		if strings.Count(at, ".problem") > 1 {
-			return // a batch's results have problems, and a problem has results
+			return // a batch's results contain problems, which contain results
 		}
 		s = d.Components.Schemas[s.Ref[strings.LastIndex(s.Ref, "/")+1:]]
 	}
@@ -456,13 +456,13 @@ func (d document) within(t *testing.T, at string, s schema, typ reflect.Type) {
 	}
 }
 
-// renamed are members that the API is about to call by the other name.
+// renamed are members that the API will soon call by the other name.
 var renamed = map[string]string{"maximum_stretch": "maximum_interval_factor"}
 
-// ofProblems are members of a problem that say what its status says: the client has the latter.
+// ofProblems are members of a problem that repeat its status, which the client has.
 var ofProblems = []string{"type", "title"}
 
-// ofAnswers are members of some answers, whose types serve others or bodies too.
+// ofAnswers are members of some answers, whose types are also used for others or for bodies.
 var ofAnswers = []string{"secrets", "public_keys", "searched_to", "id", "state", "state_reason", "state_since", "state_by", "version", "created_at", "updated_at", "unreadable"}
 
 // membersOf lists the fields of a struct by their JSON names.

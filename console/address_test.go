@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// behind has proxies of those addresses in front of the console, which sign nobody in.
+// behind puts proxies with those addresses in front of the console, which sign nobody in.
 func behind(cidr string) func(*Config) {
 	return func(c *Config) { c.Proxies = []netip.Prefix{netip.MustParsePrefix(cidr)} }
 }
 
-// TestAddressOf: X-Forwarded-For counts from our proxies alone, and of it what they have added.
+// TestAddressOf: only our proxies' X-Forwarded-For counts, and only what they have added.
 func TestAddressOf(t *testing.T) {
 	t.Parallel()
 	c := &Console{}
@@ -52,16 +52,16 @@ func TestAddressOf(t *testing.T) {
 	}
 }
 
-// TestTriesBehindProxy: people behind our proxy have tries of their own, and nobody gets more of them, or
-// uses up another's, by writing addresses into X-Forwarded-For.
+// TestTriesBehindProxy: people behind our proxy have separate tries. Nobody gets more tries, or
+// uses up another person's, by writing addresses into X-Forwarded-For.
 func TestTriesBehindProxy(t *testing.T) {
 	t.Parallel()
 	form := url.Values{"key": {"sbk_wrong"}, "name": {"Eve"}}
 	for name, c := range map[string]struct {
 		cidr     string // of the proxies
-		mine     string // what arrives from who tries, once their tries are used up
-		others   string // what arrives from somebody else
-		statusOf int    // what they get
+		mine     string // address of the person who tries, after their tries are used up
+		others   string // address of somebody else
+		statusOf int    // the status that they get
 	}{
 		"another address":      {"127.0.0.0/8", "198.51.100.1", "198.51.100.2", http.StatusUnprocessableEntity},
 		"as if it were ours":   {"127.0.0.0/8", "127.0.0.9, 198.51.100.1", "198.51.100.2", http.StatusUnprocessableEntity},
@@ -70,7 +70,7 @@ func TestTriesBehindProxy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, behind(c.cidr), func(c *Config) { at := time.Now(); c.Now = func() time.Time { return at } }) // time gives tries back
+			f := newFixture(t, behind(c.cidr), func(c *Config) { at := time.Now(); c.Now = func() time.Time { return at } }) // tries come back with time
 			for range triesOfOne {
 				f.nobody().post("/console/sign-in", form, "X-Forwarded-For", "198.51.100.1").want(t, http.StatusUnprocessableEntity)
 			}

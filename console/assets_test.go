@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// vendored are files of others, which are as they were published on npm, with their licences: of
-// htmx.org 4.0.1 and uplot 1.6.32.
+// vendored are files of others, unchanged from npm, with their licences: of htmx.org 4.0.1 and
+// uplot 1.6.32.
 var vendored = map[string]string{
 	"htmx-4.0.1.min.js":   "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
 	"htmx-LICENSE.txt":    "d3d2456f76414f2456104660ebd65aff1c04cd7966b942bdabd63f3cdb316a38",
@@ -32,7 +32,7 @@ func TestVendoredFiles(t *testing.T) {
 			t.Errorf("%s is not the file that was published", name)
 		}
 	}
-	// What finds barriers in the browser tests, of axe-core 4.14.1.
+	// The finder of barriers in the browser tests, from axe-core 4.14.1.
 	content, err := os.ReadFile("testdata/axe/axe.min.js")
 	must(t, err)
 	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c" {
@@ -40,7 +40,7 @@ func TestVendoredFiles(t *testing.T) {
 	}
 }
 
-// TestShortened: our own scripts and styles are shortened.
+// TestShortened: our own scripts and styles are minified.
 func TestShortened(t *testing.T) {
 	t.Parallel()
 	files, err := newAssets()
@@ -54,7 +54,8 @@ func TestShortened(t *testing.T) {
 	}
 }
 
-// TestAssetSize: all scripts and styles are 44 kB at most as browsers load them: console.md, section 6, has 45.
+// TestAssetSize: all scripts and styles together are at most 44 kB as browsers load them. The limit
+// of console.md, section 6, is 45.
 func TestAssetSize(t *testing.T) {
 	t.Parallel()
 	files, err := newAssets()
@@ -78,7 +79,7 @@ func TestAssetSize(t *testing.T) {
 	}
 }
 
-// TestAssets are served compressed, for ever, to anyone.
+// TestAssets: they are served compressed, cacheable forever, and to anyone.
 func TestAssets(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestTemporalAway: while Temporal does not answer, each page says so and works, and what is asked for is done later;
-// customers are not told.
+// TestTemporalAway: while Temporal does not answer, each page says so and works, and actions are
+// done later. Customers are not told.
 func TestTemporalAway(t *testing.T) {
 	t.Parallel()
 	const says = "temporal does not answer"

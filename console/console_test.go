@@ -33,7 +33,8 @@ func TestFirstPage(t *testing.T) {
 	}
 }
 
-// TestStrangers are led to the sign-in, and back afterwards; a poll makes the browser load its page anew.
+// TestStrangers are led to the sign-in, and back afterwards. An automatic update makes the browser
+// reload its page.
 func TestStrangers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -52,7 +53,7 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestErrorPages show what failed in words, with its code and the id of the request.
+// TestErrorPages describe the failure in words, with its code and the id of the request.
 func TestErrorPages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -65,7 +66,7 @@ func TestErrorPages(t *testing.T) {
 	ana.get("/console?part=layout").want(t, http.StatusNotFound)
 }
 
-// TestPartsAreOfThePage: a block that is executed with something else than the data of its page is no part.
+// TestPartsAreOfThePage: a block that is executed with other data than the page's is not a part.
 func TestPartsAreOfThePage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -82,7 +83,7 @@ func TestPartsAreOfThePage(t *testing.T) {
 		}
 		for _, block := range f.console.pages[template].Templates() {
 			if block.Name() == "" {
-				continue // what was there before the templates
+				continue // older than the templates
 			}
 			want := http.StatusNotFound
 			if slices.Contains(f.console.pages[template].parts, block.Name()) {
@@ -103,14 +104,14 @@ func TestPartsAreOfThePage(t *testing.T) {
 	}
 }
 
-// away are sessions of a database that does not answer.
+// away are the sessions of a database that does not answer.
 type away struct{ Sessions }
 
 func (away) FindSession(context.Context, switchboard.Secret, bool) (switchboard.Session, error) {
 	return switchboard.Session{}, &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away"}
 }
 
-// TestOutage: while Postgres is away, the page says so and asks again by itself.
+// TestOutage: while Postgres is away, the page says so and reloads itself.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.Sessions = away{c.Sessions} })
@@ -120,7 +121,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// TestPause: updates can be paused where there are some.
+// TestPause: updates can be paused if there are any.
 func TestPause(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -130,7 +131,7 @@ func TestPause(t *testing.T) {
 	ana.get("/console/nothing").want(t, http.StatusNotFound).without(t, `data-do="pause"`)
 }
 
-// hangUp is an API during whose call the browser goes away.
+// hangUp is an API during whose call the browser disconnects.
 type hangUp struct{ leave context.CancelFunc }
 
 func (h hangUp) Transport(switchboard.Caller) http.RoundTripper { return h }
@@ -140,7 +141,7 @@ func (h hangUp) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, context.Canceled
 }
 
-// TestNothingTypedIsLogged: the log has what failed, and not what was searched for.
+// TestNothingTypedIsLogged: the log has the failure, but not what was searched for.
 func TestNothingTypedIsLogged(t *testing.T) {
 	t.Parallel()
 	ctx, leave := context.WithCancel(t.Context())
@@ -153,7 +154,7 @@ func TestNothingTypedIsLogged(t *testing.T) {
 	}
 }
 
-// TestPolls: a part that has not changed is answered 304, and one that has comes alone.
+// TestPolls: an unchanged part is answered 304, and a changed one is answered alone.
 func TestPolls(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

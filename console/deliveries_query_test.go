@@ -22,7 +22,7 @@ func readDeliveries(t *testing.T, query string) (deliveryQuery, *queryReader) {
 	return readDeliveryQuery(r, ""), r
 }
 
-// TestDeliveryQueryBothWays: what a link says is read, and written as the same link.
+// TestDeliveryQueryBothWays: a link is parsed, and written as the same link.
 func TestDeliveryQueryBothWays(t *testing.T) {
 	t.Parallel()
 	for _, query := range []string{
@@ -94,7 +94,7 @@ func TestPermanentLink(t *testing.T) {
 	}
 }
 
-// TestChips: each takes away one condition, and no other.
+// TestChips: each removes one condition, and no other.
 func TestChips(t *testing.T) {
 	t.Parallel()
 	const query = "event_type=t&failure=dns&host=h&last=7d&state=failed&state=held&status_code=503&stuck=true&tenant=a&text=x"

@@ -15,12 +15,12 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// failing is an outcome of a receiver that is down.
+// failing is an outcome of a failing receiver.
 func failing() switchboard.Outcome {
 	return switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
 }
 
-// someDeliveries are one of each kind that the filters tell apart.
+// someDeliveries are one of each kind that the filters distinguish.
 func someDeliveries(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
@@ -37,7 +37,7 @@ func someDeliveries(t *testing.T) *fixture {
 	return f
 }
 
-// asAPI is the API as the person sees it.
+// asAPI is the API as that person.
 func (p *person) asAPI() *client.Client {
 	p.f.t.Helper()
 	api, err := client.New(client.Config{URL: "http://switchboard.invalid", HTTP: &http.Client{Transport: p.f.api.Transport(p.session.Caller)}})
@@ -67,7 +67,7 @@ func (s shown) attribute(t *testing.T, name string) string {
 	return html.UnescapeString(value)
 }
 
-// livePath is where the rows of a page are read again.
+// livePath is the address at which the rows of a page are read again.
 func (s shown) livePath(t *testing.T) string {
 	t.Helper()
 	return s.attribute(t, `id="live-rows" data-live="5" data-live-path`)
@@ -85,7 +85,8 @@ func (s shown) link(t *testing.T, after string) string {
 	return html.UnescapeString(address)
 }
 
-// TestDeliveryFilters: the page lists what the API lists, for each filter alone and for all together.
+// TestDeliveryFilters: the page lists what the API lists, for each filter separately and for all
+// together.
 func TestDeliveryFilters(t *testing.T) {
 	t.Parallel()
 	f := someDeliveries(t)
@@ -118,7 +119,7 @@ func TestDeliveryFilters(t *testing.T) {
 		if c.rows > 0 {
 			page.want(t, http.StatusOK, fmt.Sprintf("%d match", c.rows))
 		}
-		// Pasted into another browser, the link that stays shows the same.
+		// The permanent link shows the same in another browser.
 		if c.query != "stuck=true" && c.rows > 0 {
 			if got := ana.get(page.link(t, "data-permanent")).want(t, http.StatusOK).rows(); !slices.Equal(got, ids) {
 				t.Errorf("%s: the permanent link shows %v", c.query, got)
@@ -130,8 +131,8 @@ func TestDeliveryFilters(t *testing.T) {
 	}
 }
 
-// TestDeliveryFiltersRefused: an unknown name is named, and a wrong value is said beside the form, which
-// keeps what was typed.
+// TestDeliveryFiltersRefused: the error names an unknown name. A wrong value is reported next to
+// the form, which keeps the typed values.
 func TestDeliveryFiltersRefused(t *testing.T) {
 	t.Parallel()
 	ana := newFixture(t).as(switchboard.RoleSupport, "")
@@ -148,7 +149,7 @@ func TestDeliveryFiltersRefused(t *testing.T) {
 	}
 }
 
-// TestRowsStayWhereTheyAre: what is shown is updated in place, and what is new is counted alone.
+// TestRowsStayWhereTheyAre: shown rows are updated in place, and new ones are only counted.
 func TestRowsStayWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	f := someDeliveries(t)
@@ -178,8 +179,8 @@ func TestRowsStayWhereTheyAre(t *testing.T) {
 	}
 }
 
-// TestNewest: what is newer than a list is newer than each of its rows, of which the first by its id need not be the
-// newest within a millisecond.
+// TestNewest: newer deliveries are newer than each row of the list. The first row by id need not be
+// the newest within a millisecond.
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	var p deliveriesPage
@@ -189,7 +190,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-// TestPagesOfDeliveries: the list goes on, and back to its beginning.
+// TestPagesOfDeliveries: the list continues, and leads back to its beginning.
 func TestPagesOfDeliveries(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -209,7 +210,7 @@ func TestPagesOfDeliveries(t *testing.T) {
 	}
 }
 
-// TestNothingIsSaidInThreeWays: none yet, none match, not all searched.
+// TestNothingIsSaidInThreeWays: none yet, none match, not everything searched.
 func TestNothingIsSaidInThreeWays(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -226,7 +227,7 @@ func TestNothingIsSaidInThreeWays(t *testing.T) {
 	}
 }
 
-// TestManyMatches: more than are counted are 10,000+.
+// TestManyMatches: above the maximum count the page says 10,000+.
 func TestManyMatches(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -245,7 +246,8 @@ func (f *fixture) render(t *testing.T, name string, data any) string {
 	return text.String()
 }
 
-// TestFacets are links that narrow the list; they come after the page, or with it where there is no script.
+// TestFacets are links that narrow the list. They come after the page, or with it if there is no
+// script.
 func TestFacets(t *testing.T) {
 	t.Parallel()
 	f := someDeliveries(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// attackText is in every field that somebody else fills in.
+// attackText is in every field that others fill in.
 const attackText = `"'><script>alert(1)</script><img src=x onerror=alert(1)>`
 
 // answeredWith is an outcome with that body.
@@ -36,7 +36,7 @@ func (f *fixture) failing(bodies ...string) (switchboard.Subscription, switchboa
 	return sub, d
 }
 
-// TestDeliveryIsShown with the API's own sentences and date, and its parts alone for polls.
+// TestDeliveryIsShown with the API's own sentences and date, and updates only get its parts.
 func TestDeliveryIsShown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -60,7 +60,7 @@ func TestDeliveryIsShown(t *testing.T) {
 	}
 }
 
-// TestEventAndKeyOfADelivery are beside it.
+// TestEventAndKeyOfADelivery: the page shows related deliveries of both.
 func TestEventAndKeyOfADelivery(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -76,7 +76,8 @@ func TestEventAndKeyOfADelivery(t *testing.T) {
 	f.as(switchboard.RoleViewer, "").get(linkDelivery(ids[1])).want(t, http.StatusOK, "to another subscription", "later: ticket.created", "earlier: ticket.created", linkDelivery(ids[0]), linkDelivery(ids[2]))
 }
 
-// TestAttemptParts: what was sent and answered is loaded alone, and its bytes come as a file.
+// TestAttemptParts: the request and the answer are loaded separately, and their bytes come as a
+// file.
 func TestAttemptParts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -110,7 +111,7 @@ func TestAttemptParts(t *testing.T) {
 	}
 }
 
-// TestChangedSubscription: what would be sent now is not what was sent.
+// TestChangedSubscription: what would be sent now differs from what was sent.
 func TestChangedSubscription(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -121,8 +122,8 @@ func TestChangedSubscription(t *testing.T) {
 	f.as(switchboard.RoleSupport, "", readsPayload).get(linkAttemptRequest(d.ID, 1)).want(t, http.StatusOK, "this is what would be sent now").without(t, "These are the bytes")
 }
 
-// TestNothingMarkedWithoutReadPayload: no byte of a payload is on any page of a delivery whose reader
-// may not read it, and it is there for those who may.
+// TestNothingMarkedWithoutReadPayload: without read_payload, no page of a delivery shows a byte of
+// a payload. With it, pages show payloads.
 func TestNothingMarkedWithoutReadPayload(t *testing.T) {
 	t.Parallel()
 	const mark = "pAyLoAdMaRk"
@@ -167,7 +168,7 @@ func TestNothingMarkedWithoutReadPayload(t *testing.T) {
 	}
 }
 
-// TestStoredHTML in every field that a customer or a receiver fills in is text.
+// TestStoredHTML: in every field that a customer or a receiver fills in, HTML is text.
 func TestStoredHTML(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -220,7 +221,7 @@ func (f *fixture) attemptThat(s switchboard.Subscription, d switchboard.Delivery
 	return after
 }
 
-// throughPortal signs somebody of the tenant in by a portal link.
+// throughPortal signs a person of the tenant in with a portal link.
 func (f *fixture) throughPortal(tenant string) *person {
 	f.t.Helper()
 	made, err := f.store.CreateKey(f.t.Context(), operator(), switchboard.Key{Name: "portal", Role: switchboard.RoleAdmin, ReadPayload: true}, switchboard.NewKeyText())
@@ -242,7 +243,7 @@ func (s shown) formField(t *testing.T, name string) string {
 	return found[1]
 }
 
-// TestActionsOfADelivery: each form does what it says, with its reason, and leads back.
+// TestActionsOfADelivery: each form performs its action, with its reason, and leads back.
 func TestActionsOfADelivery(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -280,7 +281,7 @@ func TestActionsOfADelivery(t *testing.T) {
 	ana.get(linkDeliveryAction(d.ID, "release")).want(t, http.StatusOK, "cannot be released").without(t, "<form method=\"post\" action=\"\"")
 }
 
-// TestRefusedForms show what is wrong, and what was typed; nothing is done.
+// TestRefusedForms show what is wrong, and the typed values; nothing is done.
 func TestRefusedForms(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -318,7 +319,7 @@ func TestRefusedForms(t *testing.T) {
 	}
 }
 
-// TestRetryLater dates the next attempt.
+// TestRetryLater sets the date of the next attempt.
 func TestRetryLater(t *testing.T) {
 	t.Parallel()
 	now := seenAt()
@@ -350,7 +351,8 @@ func TestRetryLater(t *testing.T) {
 	}
 }
 
-// TestWhoMayAct: viewers nothing, integrators of the tenant a retry and a resend, a portal a retry.
+// TestWhoMayAct: viewers may do nothing, the tenant's integrators may retry and resend, people from
+// a portal link may retry.
 func TestWhoMayAct(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

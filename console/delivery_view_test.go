@@ -16,7 +16,7 @@ import (
 
 func seenAt() time.Time { return time.Date(2026, 1, 31, 12, 20, 0, 0, time.UTC) }
 
-// seenDelivery is a delivery in that state, after attempts that ended like that.
+// seenDelivery is a delivery in that state, after attempts with those results.
 func seenDelivery(state switchboard.State, failure switchboard.Failure, attempts int) *client.Delivery {
 	now := seenAt()
 	d := &client.Delivery{
@@ -106,8 +106,8 @@ func TestNextOf(t *testing.T) {
 	}
 }
 
-// TestDeliveryPage shows, in every state and after every failure, what the API says in its words, each
-// action or why not, and all that happened.
+// TestDeliveryPage shows, in every state and after every failure, the API's sentences, each action
+// or why it is not possible, and everything that happened.
 func TestDeliveryPage(t *testing.T) {
 	t.Parallel()
 	for _, state := range switchboard.States() {
@@ -143,7 +143,7 @@ func TestDeliveryPage(t *testing.T) {
 	}
 }
 
-// TestDeliveryPageOfAPortal has a retry, and neither Temporal nor what is for colleagues.
+// TestDeliveryPageOfAPortal has a retry, but no link to Temporal and nothing for colleagues.
 func TestDeliveryPageOfAPortal(t *testing.T) {
 	t.Parallel()
 	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 2)
@@ -153,7 +153,7 @@ func TestDeliveryPageOfAPortal(t *testing.T) {
 	}
 }
 
-// TestTimeline is newest first, after what is planned; only the newest response is there at once.
+// TestTimeline is newest first, after what is planned. Only the newest response is there at once.
 func TestTimeline(t *testing.T) {
 	t.Parallel()
 	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 3)
@@ -192,7 +192,7 @@ func TestLongTimeline(t *testing.T) {
 	}
 }
 
-// TestEndpointOfADelivery: how sending to its subscription goes stands beside the delivery.
+// TestEndpointOfADelivery: the page says how sending to the subscription goes.
 func TestEndpointOfADelivery(t *testing.T) {
 	t.Parallel()
 	p := deliveryPageOf(seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 1), seenSubscription(), looker{now: seenAt()})
@@ -205,8 +205,8 @@ func TestEndpointOfADelivery(t *testing.T) {
 	}
 }
 
-// TestLaterAttempts counts from the next attempt on, also after an operator's retry has given all of
-// them again.
+// TestLaterAttempts counts from the next attempt on, also after an operator's retry has given the
+// delivery all attempts again.
 func TestLaterAttempts(t *testing.T) {
 	t.Parallel()
 	at := seenAt()
@@ -231,7 +231,8 @@ func TestLaterAttempts(t *testing.T) {
 	}
 }
 
-// TestRelated: others of the event and of its key are shown, and never the delivery itself.
+// TestRelated: other deliveries of the event and of its key are shown, but never the delivery
+// itself.
 func TestRelated(t *testing.T) {
 	t.Parallel()
 	d := seenDelivery(switchboard.StateRetrying, "", 0)

@@ -34,7 +34,8 @@ func TestDiffBodies(t *testing.T) {
 	}
 }
 
-// TestDiffIsBounded: long bodies give a list that a page can show, in a time that a person waits.
+// TestDiffIsBounded: for long bodies, the list fits on a page and is ready in a time for which a
+// person waits.
 func TestDiffIsBounded(t *testing.T) {
 	t.Parallel()
 	var left, right []string
@@ -58,7 +59,7 @@ func TestDiffIsBounded(t *testing.T) {
 	}
 }
 
-// TestDiffHeaders: what differs between any two requests is no difference.
+// TestDiffHeaders: what differs between any two requests does not count as a difference.
 func TestDiffHeaders(t *testing.T) {
 	t.Parallel()
 	before := map[string]string{"Webhook-Id": "dlv_1", "Webhook-Signature": "v1,a", "X-Hub-Signature-256": "a", "Content-Length": "1", "X-A": "1", "X-B": "1", "X-C": "1"}

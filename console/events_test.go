@@ -48,7 +48,7 @@ func TestEventFilters(t *testing.T) {
 	newFixture(t).as(switchboard.RoleViewer, "").get("/console/events").want(t, http.StatusOK, "No event was accepted yet")
 }
 
-// TestEventOfManySubscriptions: those that take it are all shown, the others on demand.
+// TestEventOfManySubscriptions: those that receive it are all shown, the others on request.
 func TestEventOfManySubscriptions(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -69,7 +69,7 @@ func TestEventOfManySubscriptions(t *testing.T) {
 	}
 }
 
-// TestWhyAnEventHasNoDelivery: each cause names itself.
+// TestWhyAnEventHasNoDelivery: the page names each cause.
 func TestWhyAnEventHasNoDelivery(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -105,7 +105,7 @@ func TestWhyAnEventHasNoDelivery(t *testing.T) {
 	}
 }
 
-// TestSearch leads to the only hit, or lists the hits by kind.
+// TestSearch leads to the only result, or lists the results by kind.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

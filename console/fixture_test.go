@@ -44,7 +44,7 @@ type fixture struct {
 	logs    *logBuffer
 }
 
-// newFixture makes a console on a database of its own; change may alter its config.
+// newFixture makes a console with a separate database; change may change its config.
 func newFixture(t testing.TB, change ...func(*Config)) *fixture {
 	t.Helper()
 	keyring, err := store.ParseKeyring("test:" + strings.Repeat("00", 32))
@@ -55,7 +55,8 @@ func newFixture(t testing.TB, change ...func(*Config)) *fixture {
 	return serve(t, opened, change...)
 }
 
-// newFixtureOn is another process on the same database: it has kept no answers of the API yet.
+// newFixtureOn is another process with the same database, which has not cached any answers of the
+// API yet.
 func newFixtureOn(t testing.TB, f *fixture) *fixture {
 	t.Helper()
 	return serve(t, f.store)
@@ -87,19 +88,19 @@ func serve(t testing.TB, opened *store.Store, change ...func(*Config)) *fixture 
 	return f
 }
 
-// operator sees every tenant, and may do everything behind the console's back.
+// operator sees every tenant, and may do everything, without the console.
 func operator() switchboard.Caller {
 	return switchboard.Caller{KeyID: "key_operator", Role: switchboard.RoleAdmin, ReadPayload: true}
 }
 
-// person is somebody who is signed in.
+// person is a person who is signed in.
 type person struct {
 	f       *fixture
 	cookie  string // empty: nobody
 	session switchboard.Session
 }
 
-// as signs somebody in who has a key with the role, bound to the tenant unless that is empty.
+// as signs in a person who has a key with the role, bound to the tenant unless that is empty.
 func (f *fixture) as(role switchboard.Role, tenant string, change ...func(*switchboard.Key)) *person {
 	f.t.Helper()
 	key := switchboard.Key{Name: string(role), Role: role, Tenant: tenant, ReadPayload: role.ReadsPayload()}
@@ -115,13 +116,13 @@ func (f *fixture) as(role switchboard.Role, tenant string, change ...func(*switc
 	return &person{f, sessionCookie + "=" + begun.Token.Reveal(), begun.Session}
 }
 
-// nobody is somebody who is not signed in.
+// nobody is a person who is not signed in.
 func (f *fixture) nobody() *person { return &person{f: f} }
 
 // readsPayload gives a key that permission.
 func readsPayload(k *switchboard.Key) { k.ReadPayload = true }
 
-// shown is what came back. Redirects are not followed.
+// shown is the answer. Redirects are not followed.
 type shown struct {
 	status int
 	header http.Header
@@ -192,7 +193,7 @@ func (s shown) without(t testing.TB, texts ...string) shown {
 	return s
 }
 
-// subscribe makes an active subscription of the tenant to ticket.* events; change may alter it.
+// subscribe makes an active subscription of the tenant for ticket.* events; change may change it.
 func (f *fixture) subscribe(tenant string, change ...func(*switchboard.Subscription)) switchboard.Subscription {
 	f.t.Helper()
 	s := switchboard.Subscription{
@@ -208,8 +209,8 @@ func (f *fixture) subscribe(tenant string, change ...func(*switchboard.Subscript
 	return s
 }
 
-// patiently retries for the first time after an hour, so that no attempt is due while a test looks, however long
-// it takes.
+// patiently retries for the first time after an hour, so that no attempt is due while a test runs,
+// however long it takes.
 func patiently(s *switchboard.Subscription) {
 	s.Retry.InitialInterval = switchboard.Duration(time.Hour)
 }
@@ -223,7 +224,8 @@ func (f *fixture) accept(tenant, id, data string) []switchboard.Delivery {
 	return accepted[0].Deliveries
 }
 
-// attempt records the next attempt of a delivery to the subscription, and returns what it is then.
+// attempt records the next attempt of a delivery to the subscription, and returns the resulting
+// delivery.
 func (f *fixture) attempt(s switchboard.Subscription, d switchboard.Delivery, outcome switchboard.Outcome) switchboard.Delivery {
 	f.t.Helper()
 	now := time.Now()
@@ -236,8 +238,8 @@ func (f *fixture) attempt(s switchboard.Subscription, d switchboard.Delivery, ou
 	return after
 }
 
-// fakeEngine notes what it is asked to do. It is a sender that renders as the real one does, and a
-// guard that lets everything through.
+// fakeEngine records its calls. It is also a sender that renders like the real one, and a guard
+// that allows everything.
 type fakeEngine struct {
 	*webhook.Sender
 	away  atomic.Bool // Temporal does not answer
@@ -255,7 +257,7 @@ func (f *fakeEngine) note(call string) error {
 	return nil
 }
 
-// ready says what the process lacks.
+// ready returns what the process lacks.
 func (f *fakeEngine) ready(context.Context) []api.Missing {
 	if f.away.Load() {
 		return []api.Missing{{Name: "temporal", Message: "does not answer", Optional: true}}
@@ -263,7 +265,7 @@ func (f *fakeEngine) ready(context.Context) []api.Missing {
 	return nil
 }
 
-// all is what it was asked to do.
+// all returns the recorded calls.
 func (f *fakeEngine) all() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -327,7 +329,7 @@ var parsed = sync.OnceValues(func() (pages, error) {
 	return parsePages(files)
 })
 
-// execute is what a page's template makes of its data, without the layout.
+// execute returns a page's template with the data, without the layout.
 func execute(t testing.TB, template string, data any) string {
 	t.Helper()
 	all, err := parsed()

@@ -36,7 +36,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestWithTimes: a text stays as it is, and cannot be more than text, but for its times.
+// TestWithTimes: a text does not change except for its times, and can never be more than text.
 func TestWithTimes(t *testing.T) {
 	t.Parallel()
 	element := func(iso, shown string) string {
@@ -61,7 +61,7 @@ func TestWithTimes(t *testing.T) {
 	}
 }
 
-// TestLooks: every state has a colour and an icon of its own kind, and is named in a word.
+// TestLooks: every state has its own kind of colour and icon, and a word.
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[any]look{

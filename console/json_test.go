@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestIndentHead: as long as it is whole, it is what json.Indent makes; else its beginning.
+// TestIndentHead: a whole document equals the result of json.Indent; otherwise it is the beginning
+// of that.
 func TestIndentHead(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{
@@ -28,7 +29,7 @@ func TestIndentHead(t *testing.T) {
 	}
 }
 
-// TestHeadOf: no more than 64 KiB are shown, in whole characters, and no value is another one.
+// TestHeadOf: at most 64 KiB are shown, in whole characters, and no value changes.
 func TestHeadOf(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

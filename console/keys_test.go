@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// TestKeys: a key is made and shown once; to revoke it needs a reason, says what ends, and ends it.
+// TestKeys: a new key is shown once. Revoking it needs a reason, says what ends, and ends that.
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -52,7 +52,7 @@ func TestKeys(t *testing.T) {
 	f.as(switchboard.RoleSupport, "").get("/console/keys").want(t, http.StatusForbidden)
 }
 
-// TestEndSession: an admin signs somebody out, for a reason.
+// TestEndSession: an admin signs a person out, with a reason.
 func TestEndSession(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -71,7 +71,7 @@ func TestEndSession(t *testing.T) {
 	ana.get("/console/audit?kind=session&verb=revoke").want(t, http.StatusOK, "lost laptop")
 }
 
-// TestWithdrawLink: an admin sees who has made which links, and withdraws one that nobody has used.
+// TestWithdrawLink: an admin sees who has made which links, and withdraws an unused one.
 func TestWithdrawLink(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -105,7 +105,7 @@ func TestStateOfKey(t *testing.T) {
 	}
 }
 
-// TestAudit: filters are those of the address, each can be taken away, and what is unknown is named.
+// TestAudit: filters are those in the address, each can be removed, and unknown ones are named.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestLinks: whatever an id or a filter holds stays in its place of the address.
+// TestLinks: whatever an id or a filter contains stays in its place of the address.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	filter := switchboard.DeliveryFilter{

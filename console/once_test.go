@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// done is how much was done: rows of the audit, and events.
+// done counts what was done: rows of the audit, and events.
 func (f *fixture) done() int {
 	f.t.Helper()
 	audit, err := f.store.Audit(f.t.Context(), operator(), switchboard.AuditFilter{}, switchboard.PageRequest{Limit: switchboard.MaxPage})
@@ -22,13 +22,13 @@ func (f *fixture) done() int {
 	return len(audit.Items) + len(events.Items)
 }
 
-// TestFormsActOnce: a form that is sent twice acts once, and both times the answer is that of the first.
+// TestFormsActOnce: a form that is sent twice acts once, and both answers are that of the first.
 func TestFormsActOnce(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
 	var requests atomic.Int64
 	f := newFixture(t, func(c *Config) {
-		c.Now = func() time.Time { return begin.Add(time.Duration(requests.Add(1)) * time.Second) } // each is later than the one before
+		c.Now = func() time.Time { return begin.Add(time.Duration(requests.Add(1)) * time.Second) } // each time is later than the previous one
 	})
 	own := f.populate("acme")
 	sub, delivery := own["subscriptions"], own["deliveries"]
@@ -66,14 +66,14 @@ func TestFormsActOnce(t *testing.T) {
 			t.Errorf("%s: %d to %s, and then %d to %s: %s", c.path, first.status, first.header.Get("Location"), second.status, second.header.Get("Location"), second.body)
 		}
 	}
-	// What is corrected is another form.
+	// A corrected form is another form.
 	form := ana.get(linkNewKey())
 	for name, want := range map[string]int{"": http.StatusUnprocessableEntity, "corrected": http.StatusCreated} {
 		ana.post(linkNewKey(), url.Values{"name": {name}, "role": {"viewer"}, onceField: {form.formField(t, onceField)}}).want(t, want)
 	}
 }
 
-// busy answers as the API does while an equal request is being carried out, so often.
+// busy answers that many times like the API during the execution of the same request.
 type busy struct {
 	times  int
 	bodies []string
@@ -89,7 +89,7 @@ func (b *busy) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {"1"}}, Body: http.NoBody}, err
 }
 
-// TestPatient: the second of two equal requests waits for the first, and does not wait without an end.
+// TestPatient: the second of two equal requests waits for the first, but not forever.
 func TestPatient(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

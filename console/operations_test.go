@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// failed makes so many deliveries of the tenant that have failed for good.
+// failed makes that many deliveries of the tenant that have failed for good.
 func (f *fixture) failed(s switchboard.Subscription, name string, n int) (ids []string) {
 	f.t.Helper()
 	for i := range n {
@@ -25,7 +25,7 @@ func (f *fixture) failed(s switchboard.Subscription, name string, n int) (ids []
 
 var planField = regexp.MustCompile(`name="plan" value="([^"]+)"`)
 
-// plan is the sealed plan that the form of a page has.
+// plan is the sealed plan in the form of a page.
 func (s shown) plan(t *testing.T) string {
 	t.Helper()
 	found := planField.FindStringSubmatch(s.body)
@@ -35,8 +35,8 @@ func (s shown) plan(t *testing.T) string {
 	return found[1]
 }
 
-// planned gets a plan with that text. What was accepted in the same 8 ms as the plan is not in it, so
-// that it is made again.
+// planned requests a plan with that text. A plan does not contain deliveries accepted in the same 8
+// ms, so it is made again if necessary.
 func (p *person) planned(address, text string) shown {
 	p.f.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -47,13 +47,13 @@ func (p *person) planned(address, text string) shown {
 	}
 }
 
-// postTo is where the form of a plan leads.
+// postTo is the address to which the form of a plan posts.
 func (s shown) postTo(t *testing.T) string {
 	t.Helper()
 	return shown{body: strings.ReplaceAll(s.body, `action="`, `href="`)}.link(t, `" class="panel"`)
 }
 
-// run does the steps of an operation until it has ended.
+// run executes the steps of an operation until it has ended.
 func (f *fixture) run(id string) {
 	f.t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; {
@@ -68,8 +68,8 @@ func (f *fixture) run(id string) {
 	}
 }
 
-// TestPlanAndStart: a plan changes nothing; what is started is just that, and what came after it is not
-// touched.
+// TestPlanAndStart: a plan changes nothing. The started operation is exactly the plan, and does not
+// affect later deliveries.
 func TestPlanAndStart(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -109,7 +109,7 @@ func TestPlanAndStart(t *testing.T) {
 	ana.get("/console/operations").want(t, http.StatusOK, "Ended in the last 30 days", id).without(t, "Under way</h2>")
 }
 
-// TestTickedRows are acted on by an operation of just these.
+// TestTickedRows: an operation acts on exactly these.
 func TestTickedRows(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -167,8 +167,8 @@ func TestPlansRefused(t *testing.T) {
 	}
 }
 
-// TestLargePlans: the number is typed above a thousand, and a support key may not act on more than ten
-// thousand.
+// TestLargePlans: above a thousand the number must be typed, and a support key may not act on more
+// than ten thousand.
 func TestLargePlans(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -191,7 +191,8 @@ func TestLargePlans(t *testing.T) {
 	}
 }
 
-// TestOperationIsPausedResumedAndCancelled, each with a reason, and skipped items are listed with why.
+// TestOperationIsPausedResumedAndCancelled, each with a reason, and skipped items are listed with
+// their reasons.
 func TestOperationIsPausedResumedAndCancelled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// pollsOfMinute are what one open tab of the overview asks for in a minute, with how often.
+// pollsOfMinute are the requests of one open tab of the overview in a minute, with their numbers.
 var pollsOfMinute = map[string]int{"/console?part=now": 12, "/console?part=failing": 4, "/console?part=work": 6, "/console?part=traffic": 2, "/console/banner?part=banner": 4}
 
-// BenchmarkOverviewTab makes the polls of a minute of one tab, one after the other. It reports what
-// fifty such tabs take of one core, Postgres included: the limit is 5 % (issue 15).
+// BenchmarkOverviewTab makes one tab's requests of a minute, one after the other. It reports what
+// fifty such tabs take of one core, including Postgres: the limit is 5 % (issue 15).
 func BenchmarkOverviewTab(b *testing.B) {
 	f := newFixture(b)
 	ana := f.as("support", "")

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// overviewAt is the time of the tests of pages that are made without a server.
+// overviewAt is the time in tests of pages without a server.
 var overviewAt = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
 // trafficOf has one point for each outcome, in the first of two steps.
@@ -59,7 +59,7 @@ func TestStatusInWords(t *testing.T) {
 	}
 }
 
-// TestStatusLevels: no level is shown by its colour alone.
+// TestStatusLevels: no level depends on its colour alone.
 func TestStatusLevels(t *testing.T) {
 	t.Parallel()
 	for hosts, want := range []string{`<p class="line delivered"><svg`, `<p class="line retrying"><svg`} {
@@ -75,7 +75,7 @@ func TestStatusLevels(t *testing.T) {
 	}
 }
 
-// TestOverviewTemplate executes the template with all that there may be, and with nothing.
+// TestOverviewTemplate executes the template with everything possible, and with nothing.
 func TestOverviewTemplate(t *testing.T) {
 	t.Parallel()
 	day := overviewRanges()[1]
@@ -122,7 +122,7 @@ func TestOverviewTemplate(t *testing.T) {
 	}
 }
 
-// TestOverviewSize: with as much as it shows, the page keeps to its 80 kB.
+// TestOverviewSize: with the maximum content, the page stays below 80 kB.
 func TestOverviewSize(t *testing.T) {
 	t.Parallel()
 	data := overviewData{}
@@ -140,14 +140,14 @@ func TestOverviewSize(t *testing.T) {
 		}
 	}
 	page := newOverviewPage(&data, &switchboard.Session{Caller: switchboard.Caller{Role: switchboard.RoleSupport}}, overviewRanges()[0], overviewAt)
-	if got := len(execute(t, "overview", page)); got > 76_000 { // what surrounds it has less than 4 kB
+	if got := len(execute(t, "overview", page)); got > 76_000 { // the rest of the page has less than 4 kB
 		t.Errorf("the page has %d bytes", got)
 	} else {
 		t.Logf("the page has %d bytes", got)
 	}
 }
 
-// TestOverview: what fails is seen, and leads to the deliveries that fail so.
+// TestOverview: failures are visible, and lead to the deliveries with that failure.
 func TestOverview(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -156,7 +156,7 @@ func TestOverview(t *testing.T) {
 	s := f.subscribe("acme")
 	f.attempt(s, f.accept("acme", "e1", `{}`)[0], switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx})
 
-	again := newFixtureOn(t, f) // another process: it has kept no answers yet
+	again := newFixtureOn(t, f) // another process, which has not cached any answers yet
 	ben := again.as(switchboard.RoleSupport, "")
 	ben.get("/console").want(t, http.StatusOK, "crm.acme.example.com", "503 Service Unavailable", "Act on all").without(t, "No deliveries yet")
 	ben.get("/console?part=failing").want(t, http.StatusOK, "crm.acme.example.com").without(t, "Engine")

@@ -22,13 +22,14 @@ func (f *fixture) link(tenant string, role switchboard.Role, change ...func(*swi
 	return token.Reveal()
 }
 
-// portal is somebody of the tenant, whom a portal link has brought.
+// portal is a person of the tenant who came by a portal link.
 func (f *fixture) portal(tenant string, role switchboard.Role) *person {
 	f.t.Helper()
 	return f.holder(f.nobody().post("/console/enter", url.Values{"token": {f.link(tenant, role)}}).want(f.t, http.StatusSeeOther))
 }
 
-// TestPortalLink: it works once, to show its page does not spend it, and its token in the address does nothing.
+// TestPortalLink: it works once. Showing its page does not use it up, and its token in the address
+// does nothing.
 func TestPortalLink(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -55,14 +56,14 @@ func TestPortalLink(t *testing.T) {
 		t.Error("the token is in the log")
 	}
 
-	// Whoever is signed in already sees that this ends, and it does.
+	// A person who is already signed in sees that this session ends, and it does.
 	ana := f.as(switchboard.RoleSupport, "")
 	ana.get("/console/enter").want(t, http.StatusOK, "You are signed in as Ana")
 	f.holder(ana.post("/console/enter", url.Values{"token": {f.link("acme", switchboard.RoleViewer)}}))
 	ana.get("/console").want(t, http.StatusSeeOther)
 }
 
-// TestPortalEndsWithItsKey: when the key that made the link is revoked, the session is over.
+// TestPortalEndsWithItsKey: when the key that made the link is revoked, the session ends.
 func TestPortalEndsWithItsKey(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -77,8 +78,8 @@ func TestPortalEndsWithItsKey(t *testing.T) {
 	bob.get("/console/audit").want(t, http.StatusSeeOther)
 }
 
-// TestPortalLeavesOut: customers have no overview, no keys, no names of the platform's people, and the
-// platform's look.
+// TestPortalLeavesOut: customers have no overview, no keys, no names of the platform's people, and
+// see the platform's look.
 func TestPortalLeavesOut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) {
@@ -114,13 +115,13 @@ func TestBrand(t *testing.T) {
 	svg, png := []byte(`<?xml version="1.0"?><svg/>`), []byte("\x89PNG\r\n\x1a\n…")
 	for name, c := range map[string]struct {
 		brand Brand
-		want  string // of the error; empty: it is taken
+		want  string // in the error; empty: it is accepted
 	}{
 		"none":           {Brand{}, ""},
 		"all":            {Brand{Name: "n", Logo: svg, Accent: "#0b5d46"}, ""},
 		"png":            {Brand{Logo: png}, ""},
 		"black":          {Brand{Accent: "#000000"}, ""},
-		"just enough":    {Brand{Accent: "#767676"}, ""}, // 4.54:1, as WCAG's own examples have it
+		"just enough":    {Brand{Accent: "#767676"}, ""}, // 4.54:1, from WCAG's own examples
 		"too light":      {Brand{Accent: "#777777"}, "4.4 to 1"},
 		"white":          {Brand{Accent: "#ffffff"}, "1.0 to 1"},
 		"short":          {Brand{Accent: "#fff"}, "not a colour"},

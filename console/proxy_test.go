@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// behindProxy has people signed in by a proxy with those addresses.
+// behindProxy has a proxy with those addresses sign people in.
 func behindProxy(cidr string) func(*Config) {
 	return func(c *Config) {
 		groups, _ := ParseGroups("wh-admin=admin,wh-support=support+read_payload,staff=viewer")
@@ -18,8 +18,8 @@ func behindProxy(cidr string) func(*Config) {
 	}
 }
 
-// TestProxy: whom the proxy names is signed in and verified, for as long as it names the same person
-// with the same rights.
+// TestProxy: the person whom the proxy names is signed in and verified, for as long as the proxy
+// names the same person with the same rights.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, behindProxy("127.0.0.0/8"))
@@ -43,7 +43,7 @@ func TestProxy(t *testing.T) {
 		}
 	}
 	ana = f.holder(f.nobody().get("/console", "X-Person", "ana@example.com", "X-Groups", "wh-support"))
-	ana.get("/console").want(t, http.StatusSeeOther) // the cookie alone, past the proxy
+	ana.get("/console").want(t, http.StatusSeeOther) // only the cookie, without the proxy
 	for name, headers := range map[string][]string{
 		"no group":      {"X-Person", "bob@example.com", "X-Groups", "sales"},
 		"no header":     {"X-Person", "bob@example.com"},
@@ -55,11 +55,11 @@ func TestProxy(t *testing.T) {
 		}
 	}
 	f.nobody().get("/console", "X-Groups", "wh-admin").want(t, http.StatusSeeOther)
-	f.nobody().get("/console?part=now", "X-Person", "ana@example.com", "X-Groups", "wh-support").want(t, http.StatusUnauthorized) // a poll begins nothing
+	f.nobody().get("/console?part=now", "X-Person", "ana@example.com", "X-Groups", "wh-support").want(t, http.StatusUnauthorized) // an automatic update begins no session
 	f.nobody().get("/console/sign-in", "X-Person", "ana@example.com", "X-Groups", "wh-support").want(t, http.StatusOK, "You are ana@example.com")
 }
 
-// TestUntrustedPeer: headers from elsewhere are ignored, whatever they claim.
+// TestUntrustedPeer: headers from other peers are ignored, whatever they claim.
 func TestUntrustedPeer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, behindProxy("10.0.0.0/8"))

@@ -22,8 +22,8 @@ import (
 
 const receivingGuide = "../docs/receiving.md"
 
-// fences name the languages of the guide's blocks, by those of the snippets. openssl checks one request
-// by hand and is no receiver.
+// fences maps the languages of the snippets to those of the guide's blocks. openssl checks one
+// request by hand and is not a receiver.
 func fences() map[string]string {
 	return map[string]string{"Go": "go", "Node": "js", "Python": "python", "PHP": "php", "Ruby": "ruby", "Java": "java", "C#": "csharp"}
 }
@@ -33,7 +33,8 @@ func guideBlock(heading, fence string) *regexp.Regexp {
 	return regexp.MustCompile("(?s)(\n### " + regexp.QuoteMeta(heading) + "\n[^#]*?```" + fence + "\n)(.*?)(```\n)")
 }
 
-// TestGuideHasTheSnippets: the receivers' guide shows the programs of the console. UPDATE_DOCS=1 writes them.
+// TestGuideHasTheSnippets: the receivers' guide shows the console's programs. UPDATE_DOCS=1 writes
+// them.
 func TestGuideHasTheSnippets(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(receivingGuide)
@@ -64,7 +65,7 @@ func TestGuideHasTheSnippets(t *testing.T) {
 	}
 }
 
-// guideReceiver runs the whole receiver of the guide, with the snippet beside it.
+// guideReceiver runs the whole receiver of the guide, with the snippet next to it.
 type guideReceiver struct {
 	address string
 	url     string
@@ -84,8 +85,8 @@ func startGuideReceiver(t *testing.T, folder string, secrets ...switchboard.Secr
 	return nil
 }
 
-// tryGuideReceiver starts it on a port that is free. It returns nil where the receiver ends before it listens, as
-// when another program has taken the port since.
+// tryGuideReceiver starts it on a free port. It returns nil if the receiver ends before it listens,
+// for example because another program has taken the port since.
 func tryGuideReceiver(t *testing.T, folder string, secrets ...switchboard.Secret) *guideReceiver {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -143,7 +144,7 @@ func awaitGuide(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// send sends a request as a worker signs it, and returns the status.
+// send sends a request with a worker's signature, and returns the status.
 func (r *guideReceiver) send(t *testing.T, id string, secrets []switchboard.SigningSecret, body, signed string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url, strings.NewReader(body))
@@ -169,7 +170,7 @@ func (r *guideReceiver) announce(t *testing.T, length int) string {
 	return strings.Fields(line + " . .")[1]
 }
 
-// done are the ids of the inbox whose work is done.
+// done returns the ids in the inbox whose work is done.
 func (r *guideReceiver) done(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("python3", "-c", `import sqlite3, sys
@@ -178,8 +179,8 @@ print(*(row[0] for row in sqlite3.connect(sys.argv[1]).execute("SELECT id FROM i
 	return strings.TrimSpace(string(out))
 }
 
-// TestGuideReceiver runs the receiver that the guide shows: it answers before it works, works once for
-// each webhook-id, takes both secrets of a rotation, and refuses what nobody signed.
+// TestGuideReceiver runs the receiver in the guide. It answers before it works, works once for each
+// webhook-id, accepts both secrets of a rotation, and refuses unsigned requests.
 func TestGuideReceiver(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(receivingGuide)
@@ -224,7 +225,7 @@ func TestGuideReceiver(t *testing.T) {
 		t.Errorf("it worked %d times: %s", n, r.printed)
 	}
 
-	// Started again it does not work on them again, and the guide's request by hand is taken.
+	// After a restart it does not work on them again, and accepts the guide's request by hand.
 	r = startGuideReceiver(t, folder, newer)
 	by := regexp.MustCompile("(?s)\n### By hand\n.*?```sh\n(.*?)```\n").FindSubmatch(text)
 	if by == nil {

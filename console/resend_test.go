@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestTypedResend: what is as it was is no change.
+// TestTypedResend: an unchanged value is not a change.
 func TestTypedResend(t *testing.T) {
 	t.Parallel()
 	const body = "{\"a\":1,\r\n\"b\":2}"
@@ -39,8 +39,8 @@ func TestTypedResend(t *testing.T) {
 	}
 }
 
-// TestResend: it is previewed, sent once, and linked with its original, on whose page and its own the
-// changes are shown.
+// TestResend: it is previewed, sent once, and linked with its original. The pages of both show the
+// changes.
 func TestResend(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -60,7 +60,7 @@ func TestResend(t *testing.T) {
 	}
 	typed.Set("previewed", preview.formField(t, "previewed"))
 	typed.Set("timeout", "20s")
-	ana.post(address, typed).want(t, http.StatusOK, "timeout", `value="send"`) // it is another one than was previewed
+	ana.post(address, typed).want(t, http.StatusOK, "timeout", `value="send"`) // it differs from the preview
 	typed.Del("timeout")
 	typed.Set("reason", "")
 	ana.post(address, typed).want(t, http.StatusUnprocessableEntity, `href="#field-reason"`, `value="send"`, "12345678901234567891")
@@ -97,8 +97,8 @@ func TestResendOfWhatCannotBeRendered(t *testing.T) {
 	ana.post(address, url.Values{"do": {"preview"}, "body": {`{"a":"repaired"}`}}).want(t, http.StatusOK, "repaired", "not compared", `value="send"`)
 }
 
-// TestRefusedResends: an address that may not be used, a header that is reserved, and a support key
-// that changes the body, are named; nothing is sent.
+// TestRefusedResends: a forbidden address, a reserved header, and a body changed by a support key
+// are reported; nothing is sent.
 func TestRefusedResends(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestHeaders: every answer keeps browsers from framing it, running what is not ours, and keeping it.
+// TestHeaders: every answer stops browsers from framing it, from running anything that is not ours,
+// and from storing it.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -52,7 +53,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestOtherSites: nothing is done that a page of another site has sent, by any route; nor what says
+// TestOtherSites: no route acts on a request from a page of another site, or on one that says
 // nothing about its sender.
 func TestOtherSites(t *testing.T) {
 	t.Parallel()
@@ -106,7 +107,7 @@ func TestPublicOrigin(t *testing.T) {
 	}
 }
 
-// TestCookieOpensNoCall: a session opens pages, and no call of the API.
+// TestCookieOpensNoCall: a session opens pages, but no calls of the API.
 func TestCookieOpensNoCall(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -123,13 +124,13 @@ func TestCookieOpensNoCall(t *testing.T) {
 	}
 }
 
-// placeholder is a part of a route's pattern.
+// placeholder is a placeholder in a route's pattern.
 var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
 
-// property is what a tenant has, by the beginning of the routes that take its id.
+// property is what a tenant owns, by the prefix of the routes that take its id.
 type property map[string]string
 
-// populate gives a tenant one of each.
+// populate gives a tenant one object of each kind.
 func (f *fixture) populate(tenant string) property {
 	f.t.Helper()
 	sub := f.subscribe(tenant)
@@ -137,7 +138,7 @@ func (f *fixture) populate(tenant string) property {
 	f.attempt(sub, d, switchboard.Outcome{StatusCode: http.StatusServiceUnavailable, Failure: switchboard.FailureHTTP5xx})
 	var o switchboard.Operation
 	err := error(switchboard.InvalidField("filter", ""))
-	for switchboard.CodeOf(err) == switchboard.CodeInvalid { // until the delivery is older than the bound of a plan, which is exact to 8 ms
+	for switchboard.CodeOf(err) == switchboard.CodeInvalid { // until the delivery is older than the upper bound of a plan, which is exact to 8 ms
 		o, err = f.store.StartOperation(f.t.Context(), operator(), "", switchboard.OperationRequest{Action: switchboard.ActionCancel, Filter: switchboard.Selection{Tenant: tenant}, Reason: "r"})
 	}
 	must(f.t, err)
@@ -157,7 +158,7 @@ func nobodys() property {
 	}
 }
 
-// fill puts the id into the route's pattern. It reports false for a route without an id.
+// fill puts the id into the route's pattern. It returns false for a route without an id.
 func (p property) fill(t *testing.T, path string) (filled, id string, ok bool) {
 	t.Helper()
 	if !strings.Contains(path, "{id}") {
@@ -176,11 +177,11 @@ func (p property) fill(t *testing.T, path string) (filled, id string, ok bool) {
 	return placeholder.ReplaceAllString(path, "1"), p[longest], true
 }
 
-// requestIDs are in error pages.
+// requestIDs match the request ids in error pages.
 var requestIDs = regexp.MustCompile(`req_[0-9a-z]{26}`)
 
-// TestPortalSeesNothingOfOthers: by every route of the table, another tenant's thing is answered as one
-// that does not exist, and nothing changes.
+// TestPortalSeesNothingOfOthers: every route answers for another tenant's object as for one that
+// does not exist, and nothing changes.
 func TestPortalSeesNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -237,8 +238,8 @@ var timesOfPages = regexp.MustCompile(`data-now="[^"]*"|<time .*?</time>`)
 
 func withoutTimes(body string) string { return timesOfPages.ReplaceAllString(body, "TIME") }
 
-// TestPortalNamesNobodyElse: no page that a customer may open names another tenant, its host, Temporal, or
-// one of the platform's people.
+// TestPortalNamesNobodyElse: no page for customers names another tenant, its host, Temporal, or one
+// of the platform's people.
 func TestPortalNamesNobodyElse(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -277,7 +278,7 @@ func TestPortalNamesNobodyElse(t *testing.T) {
 	}
 }
 
-// TestLongForms: no form is read beyond its limit, whichever way it is encoded.
+// TestLongForms: no form is read beyond its limit, in any encoding.
 func TestLongForms(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -313,8 +314,8 @@ func TestLongForms(t *testing.T) {
 	f.as(switchboard.RoleSupport, "").post(path+"?a=%zz", url.Values{"reason": {"because"}}).want(t, http.StatusUnprocessableEntity, "the form cannot be read")
 }
 
-// TestNoPayloadOnAnyPage: by no route does anybody who may not read payloads see a byte of one, and by some
-// does somebody who may.
+// TestNoPayloadOnAnyPage: no route shows a byte of a payload to a person who may not read it, and
+// some show payloads to those who may.
 func TestNoPayloadOnAnyPage(t *testing.T) {
 	t.Parallel()
 	const mark = "pAyLoAdMaRk"
@@ -339,7 +340,7 @@ func TestNoPayloadOnAnyPage(t *testing.T) {
 	reader, shows, parts := f.as(switchboard.RoleAdmin, ""), 0, 0
 	queries := []string{"", "?tenant=globex", "?tab=settings", "?tab=failing", "?tab=changes", "?download=1", "?event_id=order-mark", "?attempts=all"}
 	for _, part := range f.console.allParts() {
-		queries = append(queries, "?part="+part) // what pages ask for while they are open
+		queries = append(queries, "?part="+part) // what pages request while they are open
 	}
 	for _, r := range f.console.routes() {
 		path, isGet := strings.CutPrefix(r.pattern, "GET ")
@@ -351,7 +352,7 @@ func TestNoPayloadOnAnyPage(t *testing.T) {
 		for _, query := range queries {
 			got := reader.get(path + query)
 			if got.status != http.StatusOK && query != "" {
-				continue // there is no such page
+				continue // no such page
 			}
 			if strings.Contains(got.body, mark) {
 				shows++
@@ -371,7 +372,7 @@ func TestNoPayloadOnAnyPage(t *testing.T) {
 	}
 }
 
-// allParts are the blocks of any page that may be asked for.
+// allParts are the blocks of any page that may be requested.
 func (c *Console) allParts() []string {
 	names := map[string]bool{}
 	for _, p := range c.pages {

@@ -20,12 +20,12 @@ func (f *fixture) key(role switchboard.Role, tenant string) (switchboard.Key, st
 	return made, text.Reveal()
 }
 
-// signIn is the form of the sign-in.
+// signIn is the sign-in form.
 func signInForm(key, name, next string) url.Values {
 	return url.Values{"key": {key}, "name": {name}, "next": {next}}
 }
 
-// holder is whoever has the cookie that an answer sets.
+// holder is the person with the cookie that an answer sets.
 func (f *fixture) holder(s shown) *person {
 	f.t.Helper()
 	for _, c := range (&http.Response{Header: s.header}).Cookies() {
@@ -61,7 +61,7 @@ func TestSignIn(t *testing.T) {
 		t.Error("a credential is in the log")
 	}
 
-	// A new sign-in has a new session, and ends the one before.
+	// A new sign-in begins a new session, and ends the previous one.
 	again := f.holder(ana.post("/console/sign-in", signInForm(text, "Ana", "")))
 	if again.cookie == ana.cookie {
 		t.Error("the session is the same")
@@ -69,13 +69,13 @@ func TestSignIn(t *testing.T) {
 	ana.get("/console/audit").want(t, http.StatusSeeOther)
 	again.get("/console/audit").want(t, http.StatusOK)
 
-	// A key that is revoked ends its sessions at the next request.
+	// Revoking a key ends its sessions at the next request.
 	_, err := f.store.RevokeKey(t.Context(), operator(), made.ID, "r")
 	must(t, err)
 	again.get("/console/audit").want(t, http.StatusSeeOther)
 }
 
-// TestFixation: the token that a browser comes with never becomes a session.
+// TestFixation: a token that a browser brings never becomes a session.
 func TestFixation(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -89,7 +89,7 @@ func TestFixation(t *testing.T) {
 	in.get("/console").want(t, http.StatusOK)
 }
 
-// TestWrongKeys get one answer, whatever is wrong; the eleventh from an address has to wait.
+// TestWrongKeys get the same answer, whatever is wrong. The eleventh from an address must wait.
 func TestWrongKeys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { at := time.Now(); c.Now = func() time.Time { return at } })
@@ -115,7 +115,8 @@ func TestWrongKeys(t *testing.T) {
 	f.nobody().post("/console/enter", url.Values{"token": {"x"}}).want(t, http.StatusTooManyRequests)
 }
 
-// TestTries: an address has ten tries a minute, all have a hundred, and time gives them back.
+// TestTries: an address has ten tries a minute, all together have a hundred, and they come back
+// with time.
 func TestTries(t *testing.T) {
 	t.Parallel()
 	tries, err := newTries()
@@ -164,7 +165,7 @@ func TestSignOut(t *testing.T) {
 	if got.header.Get("Clear-Site-Data") != `"cache"` || !strings.Contains(got.header.Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("%v", got.header)
 	}
-	ana.get("/console").want(t, http.StatusSeeOther) // with the cookie, which somebody may have stolen
+	ana.get("/console").want(t, http.StatusSeeOther) // with the cookie, which may have been stolen
 	f.as(switchboard.RoleSupport, "").get("/console/audit?kind=session&verb=delete").want(t, http.StatusOK, ana.session.ID, "Ana", "127.0.0.1")
 }
 
@@ -193,7 +194,7 @@ func TestSafeNext(t *testing.T) {
 	}
 }
 
-// TestPlainHTTP: where the browser keeps no session, the page says so.
+// TestPlainHTTP: if the browser will not keep the session, the page says so.
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -218,7 +219,7 @@ func TestPlainHTTP(t *testing.T) {
 	}
 }
 
-// TestNoKeys: where nobody signs in with a key, the sessions of keys are over too.
+// TestNoKeys: if people may not sign in with keys, existing sessions of keys end too.
 func TestNoKeys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.NoKeys = true })

@@ -15,21 +15,21 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// program runs a snippet: what stands after it, or in its middle, calls verify for each line of
-// requests.txt, which is "secret|id|timestamp|name of the signature's header|signature|file with the
-// body", and prints true or false.
+// program runs a snippet. The code after the snippet, or around it, calls verify for each line of
+// requests.txt, which is "secret|id|timestamp|name of the signature's header|signature|file with
+// the body", and prints true or false.
 type program struct {
 	file    string
 	wrap    func(snippet, scheme string) string
 	command []string
-	needs   string // of the command line, prints nothing and ends with 0 where the program can run
+	needs   string // a command line that prints nothing and ends with 0 if the program can run
 }
 
 func after(driver string) func(snippet, _ string) string {
 	return func(snippet, _ string) string { return snippet + "\n" + driver }
 }
 
-// programs are those of the languages that the tests can run. C#'s runtime is not in Debian.
+// programs are those of the languages that the tests can run. Debian does not have C#'s runtime.
 func programs() map[string]program {
 	return map[string]program{
 		"Go": {"main.go", func(snippet, _ string) string {
@@ -83,7 +83,7 @@ done < requests.txt
 }
 
 // wrapJava puts the class with the main method before the snippet's, where Java looks for it in a
-// program of one file.
+// single-file program.
 func wrapJava(snippet, scheme string) string {
 	given := "f[1], f[2], f[4]"
 	if scheme == string(signing.HMACHex) {
@@ -102,17 +102,18 @@ func wrapJava(snippet, scheme string) string {
 final class Webhooks` + class
 }
 
-// trial is a request, and whether a receiver with that secret is to take it for genuine.
+// trial is a request, and whether a receiver with that secret must accept it.
 type trial struct {
 	name, secret, id, timestamp, header, signature string
-	tampered                                       bool // the body has a byte more
+	tampered                                       bool // the body has an additional byte
 	genuine                                        bool
-	byHand                                         bool // whoever checks a request by hand judges its time by himself
+	byHand                                         bool // a person who checks by hand judges the time separately
 }
 
 const trialBody = "{\"a\": \"é \\u00e9 $HOME\"}\r\n"
 
-// trials signs requests as a worker does, and changes some of them. The subscription is that of the first.
+// trials signs requests like a worker, and changes some of them. The subscription is that of the
+// first.
 func trials(t *testing.T, signature switchboard.Signature) ([]trial, *client.Subscription) {
 	t.Helper()
 	signing.SetDefaults(&signature)
@@ -120,7 +121,7 @@ func trials(t *testing.T, signature switchboard.Signature) ([]trial, *client.Sub
 	standard := signing.IsStandardWebhooks(signature.Scheme)
 	newer, older, other := signing.NewSecret(signature.Scheme), signing.NewSecret(signature.Scheme), signing.NewSecret(signature.Scheme)
 	rotated := []switchboard.SigningSecret{{Secret: newer}, {Secret: older, ExpiresAt: now.Add(time.Hour)}}
-	repeated := map[switchboard.Scheme]switchboard.Secret{ // od leaves out lines that repeat
+	repeated := map[switchboard.Scheme]switchboard.Secret{ // od omits repeated lines
 		signing.Standard:        switchboard.Secret("whsec_" + strings.Repeat("YWFh", 16)),
 		signing.StandardEd25519: switchboard.Secret("whsk_" + strings.Repeat("YWFh", 10) + "YWE="),
 		signing.HMACHex:         switchboard.Secret(strings.Repeat("a", 48)),
@@ -176,7 +177,7 @@ func trials(t *testing.T, signature switchboard.Signature) ([]trial, *client.Sub
 	return all, sub
 }
 
-// runSnippet runs the snippet on the requests, and returns what it says of each.
+// runSnippet runs the snippet on the requests, and returns its results.
 func runSnippet(t *testing.T, p program, s snippet, scheme switchboard.Scheme, requests []trial) []string {
 	t.Helper()
 	folder := t.TempDir()
@@ -206,7 +207,8 @@ func runSnippet(t *testing.T, p program, s snippet, scheme switchboard.Scheme, r
 	return strings.Fields(string(out))
 }
 
-// TestSnippetsVerify runs the snippets on what we sign, and on what somebody has changed or sends again.
+// TestSnippetsVerify runs the snippets on requests that we sign, and on requests that somebody has
+// changed or repeats.
 func TestSnippetsVerify(t *testing.T) {
 	t.Parallel()
 	for name, signature := range map[string]switchboard.Signature{
@@ -231,7 +233,7 @@ func TestSnippetsVerify(t *testing.T) {
 				if out, err := exec.Command("bash", "-c", p.needs).CombinedOutput(); err != nil {
 					t.Fatalf("%s cannot run here, and make receivers installs what it needs: %s", s.Language, out)
 				}
-				requests, _ := trials(t, signature) // now: the test may have waited for its turn
+				requests, _ := trials(t, signature) // made now, because the test may have waited for its turn
 				said := runSnippet(t, p, s, signature.Scheme, requests)
 				if len(said) != len(requests) {
 					t.Fatalf("it says %q of %d requests", said, len(requests))

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// TestSnippetsOfASubscription have its own header and prefix.
+// TestSnippetsOfASubscription: they have its header and prefix.
 func TestSnippetsOfASubscription(t *testing.T) {
 	t.Parallel()
 	sub := &client.Subscription{}

@@ -13,16 +13,16 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// hostile is stored wherever somebody may store a text.
+// hostile is stored in every place for a text.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>{{.Sub}}`
 
-// safe fails the test if the answer has markup that was stored.
+// safe fails the test if the answer contains stored markup.
 func (s shown) safe(t *testing.T) shown {
 	t.Helper()
 	return s.without(t, "<script>alert", "<img src=x")
 }
 
-// formOnPage are the fields of the settings form that the page shows.
+// formOnPage returns the fields of the settings form on the page.
 func formOnPage(body string) url.Values {
 	form := url.Values{}
 	for _, found := range regexp.MustCompile(`<input[^>]* name="([^"]*)"[^>]*value="([^"]*)"`).FindAllStringSubmatch(body, -1) {
@@ -65,7 +65,7 @@ func TestSubscriptionList(t *testing.T) {
 	ana.get("/console/subscriptions?failing=maybe").want(t, http.StatusUnprocessableEntity, "must be true or false")
 	f.as(switchboard.RoleViewer, "acme").get("/console/subscriptions").want(t, http.StatusOK, acme.ID).without(t, globex.ID, "globex")
 
-	// Rows of a page that stays open are not moved, and what came since is counted.
+	// Rows of an open page do not move, and new ones are counted.
 	rows := ana.get("/console/subscriptions?part=rows&shown="+acme.ID).want(t, http.StatusOK, acme.ID, "1 other in the list by now").without(t, globex.ID, "<html")
 	path := html.UnescapeString(regexp.MustCompile(`data-live-path="([^"]*)"`).FindStringSubmatch(rows.body)[1])
 	if path != "/console/subscriptions?shown="+acme.ID {
@@ -98,7 +98,8 @@ func TestSubscriptionPage(t *testing.T) {
 	f.as(switchboard.RoleIntegrator, "acme").get(path).want(t, http.StatusOK, "Edit")
 }
 
-// TestPauseAndResume: who, why and since when is on the page; a resume says before what it sends.
+// TestPauseAndResume: the page says who, why and since when. Before a resume, it says what will be
+// sent.
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -148,7 +149,8 @@ func TestRotate(t *testing.T) {
 	f.as(switchboard.RoleSupport, "").post(path+"/rotate", form).want(t, http.StatusForbidden)
 }
 
-// TestNewSubscription: what is typed is made, faults are shown at their fields, and the secret once.
+// TestNewSubscription: the typed subscription is made, faults are shown at their fields, and the
+// secret is shown once.
 func TestNewSubscription(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -164,7 +166,7 @@ func TestNewSubscription(t *testing.T) {
 	form.Set("auth.token", "hunter2")
 	ira.post("/console/subscriptions/new", form).want(t, http.StatusUnprocessableEntity, `id="fault-request.url"`, `href="#field-request.url"`).without(t, "hunter2").safe(t)
 	form.Set("request.url", "https://crm.example.com/")
-	form.Set("tenant", "globex") // it stays the key's own
+	form.Set("tenant", "globex") // the tenant stays the key's own
 	form.Set("data", `{"name":"Ada"}`)
 	form.Set("request.body", "params")
 	form.Set("request.params", `{"hello": "{{ name }}"}`)
@@ -186,8 +188,8 @@ func TestNewSubscription(t *testing.T) {
 	f.as(switchboard.RoleSupport, "").get("/console/subscriptions/new").want(t, http.StatusForbidden)
 }
 
-// TestEditSubscription: a form that nobody has touched changes nothing; stored secrets stay; a change of
-// somebody else meanwhile is shown beside one's own.
+// TestEditSubscription: an untouched form changes nothing, stored secrets stay, and somebody else's
+// change in the meantime is shown next to one's own.
 func TestEditSubscription(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -215,7 +217,8 @@ func TestEditSubscription(t *testing.T) {
 	if got := now(); got.Name != "renamed" || got.Request.Headers["X-Api-Key"] != "hunter2" || got.Request.Headers["X-Env"] != "test" || got.Auth.Password != "hunter2" {
 		t.Errorf("%+v", got)
 	}
-	// The same form once more is of version 1. Another has the name; the timeout is ours alone.
+	// The same form again is for version 1. Somebody else has changed the name; only we have
+	// changed the timeout.
 	form.Set("name", "mine")
 	form.Set("timeout", "7s")
 	conflict := ira.post(path+"/edit", form).want(t, http.StatusConflict, "it is at version 2 now", "both have changed it", "renamed")
@@ -226,7 +229,7 @@ func TestEditSubscription(t *testing.T) {
 	if got := ira.post(path+"/edit", again); got.status != http.StatusSeeOther || now().Name != "mine" || now().Version != 3 {
 		t.Errorf("%d: %+v", got.status, now())
 	}
-	// A stored secret does not go to another host: it has to be given again, at its field.
+	// A stored secret does not go to another host: it must be typed again, in its field.
 	form = formOnPage(ira.get(path + "/edit").body)
 	form.Set("request.url", "https://elsewhere.example.org/")
 	got := ira.post(path+"/edit", form).want(t, http.StatusUnprocessableEntity, "must be given again")
@@ -240,7 +243,7 @@ func TestEditSubscription(t *testing.T) {
 	f.as(switchboard.RoleIntegrator, "globex").post(path+"/edit", form).want(t, http.StatusNotFound)
 }
 
-// TestTry: a test leads to its delivery; a preview and a match send nothing.
+// TestTry: a test leads to its delivery. A preview and a match send nothing.
 func TestTry(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -292,7 +295,7 @@ func TestCatalogue(t *testing.T) {
 	ana.get(path).want(t, http.StatusNotFound)
 }
 
-// TestSubscriptionSizes: a full page of the list, and the form, have 80 kB at most.
+// TestSubscriptionSizes: a full page of the list, and the form, have at most 80 kB.
 func TestSubscriptionSizes(t *testing.T) {
 	t.Parallel()
 	var found foundSubscriptions
@@ -323,7 +326,7 @@ func TestSubscriptionSizes(t *testing.T) {
 	}
 }
 
-// TestEmptyTemplates: no page of a subscription fails for something that is not there.
+// TestEmptyTemplates: no page of a subscription fails because something is missing.
 func TestEmptyTemplates(t *testing.T) {
 	t.Parallel()
 	for template, data := range map[string]any{

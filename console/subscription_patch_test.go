@@ -14,7 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// stored is a subscription as the API shows it.
+// stored is a subscription in the form of the API.
 func stored() *client.Subscription {
 	sub := &client.Subscription{Subscription: switchboard.Subscription{
 		ID: "sub_1", Tenant: "acme", Name: "CRM", Events: []string{"ticket.*", "call.rang"}, Filter: json.RawMessage(`{"data":{"n":{"$gte":12345678901234567890}}}`),
@@ -31,7 +31,7 @@ func stored() *client.Subscription {
 	return sub
 }
 
-// TestFields: every member that callers decide is in the form, once, with its words.
+// TestFields: every member that callers set is in the form, once, with its words.
 func TestFields(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -107,7 +107,7 @@ func TestPatch(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotShown: no form and no list of settings has them.
+// TestSecretsAreNotShown: neither a form nor a list of settings contains them.
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
 	fields := subscriptionFields(false)
@@ -157,7 +157,7 @@ func TestMergeForms(t *testing.T) {
 	}
 }
 
-// TestBlame: a fault of a part of a member is shown at the member.
+// TestBlame: a fault inside a member is shown at the member.
 func TestBlame(t *testing.T) {
 	t.Parallel()
 	p := subscriptionForm{Sections: []formSection{{Fields: []formField{{Path: "request.url"}, {Path: "request.headers"}}}}}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// allowedAttributes are the ones of htmx that templates may use: what is not among them evaluates
-// code, or has changed its meaning between the versions of htmx (console.md, section 6).
+// allowedAttributes are the attributes of htmx that templates may use. Others evaluate code, or
+// have changed their meaning between the versions of htmx (console.md, section 6).
 var allowedAttributes = []string{"hx-get", "hx-post", "hx-target", "hx-swap", "hx-trigger", "hx-push-url", "hx-sync"}
 
 var (
@@ -21,7 +21,7 @@ var (
 	scriptURL     = regexp.MustCompile(`(?i)javascript:`)
 )
 
-// faultsOfTemplate are what the policy of the pages would block, or what may not be used.
+// faultsOfTemplate returns what the pages' policy would block, or what may not be used.
 func faultsOfTemplate(text string) (faults []string) {
 	for _, found := range htmxAttribute.FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(allowedAttributes, found[1]) {

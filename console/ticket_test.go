@@ -37,8 +37,8 @@ func TestCustomerTicket(t *testing.T) {
 	}
 }
 
-// TestCustomerTicketNamesNobody: in every state and after every failure, it holds no id, name, host
-// or body of ours.
+// TestCustomerTicketNamesNobody: in every state and after every failure, it contains no id, name,
+// host or body of ours.
 func TestCustomerTicketNamesNobody(t *testing.T) {
 	t.Parallel()
 	for _, state := range switchboard.States() {
@@ -55,7 +55,7 @@ func TestCustomerTicketNamesNobody(t *testing.T) {
 	}
 }
 
-// TestTicketsOfManyAttempts stay short.
+// TestTicketsOfManyAttempts: they stay short.
 func TestTicketsOfManyAttempts(t *testing.T) {
 	t.Parallel()
 	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 30)

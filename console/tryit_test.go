@@ -16,7 +16,7 @@ func TestTryItPage(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		data  tryItData
-		links string // parts of the steps' addresses; – has none
+		links string // parts of the steps' addresses; – means none
 		done  string
 		empty bool
 	}{

@@ -14,8 +14,8 @@ import (
 )
 
 // Temporal's server, with the environment of compose.yaml and what its image's entry point adds,
-// runs on our databases by our dynamic configuration. What else is true of compose.yaml is
-// checked by Compose's own loader, in the folder check.
+// runs on our databases with our dynamic configuration. The folder check checks the rest of
+// compose.yaml with Compose's own loader.
 func TestComposeTemporal(t *testing.T) {
 	var compose struct {
 		Services map[string]struct {
@@ -59,8 +59,7 @@ func TestComposeTemporal(t *testing.T) {
 	t.Errorf("%s is not mounted", dynamic)
 }
 
-// The chart's network policy lets through what the guard does: each is a second one beside the
-// other.
+// The chart's network policy allows what the guard allows: each is a second protection.
 func TestNetworkPolicyIsTheGuards(t *testing.T) {
 	t.Parallel()
 	var values struct {
@@ -105,8 +104,8 @@ func TestNetworkPolicyIsTheGuards(t *testing.T) {
 	}
 }
 
-// boundaries are the first and the last address of each prefix, those beside it, and some that
-// the guard knows by themselves: metadata services, and what is local in IPv6.
+// boundaries are the first and the last address of each prefix, their neighbours, and some special
+// addresses of the guard: metadata services, and local ones in IPv6.
 func boundaries(prefixes []netip.Prefix) []netip.Addr {
 	var found []netip.Addr
 	for _, prefix := range append(prefixes, ssrf.IPv6GlobalUnicast) {
@@ -128,7 +127,7 @@ func lastOf(prefix netip.Prefix) netip.Addr {
 	for bit := prefix.Bits(); bit < len(bytes)*8; bit++ {
 		bytes[bit/8] |= 0x80 >> (bit % 8)
 	}
-	last, _ := netip.AddrFromSlice(bytes) // of the length that it had
+	last, _ := netip.AddrFromSlice(bytes) // of the original length
 	return last
 }
 

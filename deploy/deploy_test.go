@@ -1,5 +1,5 @@
-// Package deploy has no code: its tests check what is handed to operators against
-// the Temporal server, the schemas and the code that it is for.
+// Package deploy has only tests. They check what operators get against the Temporal server, the
+// schemas and the code that it is for.
 package deploy
 
 import (
@@ -25,8 +25,8 @@ var pg = pgtest.New(nil)
 
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
-// The example names every variable that there is, and the binary takes it but for
-// the one secret that it must not contain.
+// The example names every variable, and the binary accepts it except for the one secret that it
+// must not contain.
 func TestEnvironment(t *testing.T) {
 	example := environment(t, "switchboard.env.example")
 	var names []string
@@ -126,7 +126,7 @@ func TestStopTimeouts(t *testing.T) {
 	}
 }
 
-// What operators are asked to register and to look at is there.
+// What operators are told to register and to look at exists.
 func TestNamesInDocuments(t *testing.T) {
 	t.Parallel()
 	readme := read(t, "README.md")
@@ -140,13 +140,13 @@ func TestNamesInDocuments(t *testing.T) {
 		"../cmd/switchboard/app/telemetry.go", "../cmd/switchboard/app/telemetry_flow.go", "../cmd/switchboard/app/telemetry_checks.go"} {
 		code.WriteString(read(t, file))
 	}
-	// The alerts and the dashboard are checked against running processes, in deploy/check/alerts.
+	// deploy/check/alerts checks the alerts and the dashboard against running processes.
 	documents := readme + read(t, "../docs/api.md") + read(t, "../docs/telemetry.md") + read(t, "../docs/runbook.md")
 	named := regexp.MustCompile(`\bswitchboard_[a-z_]*[a-z]\b`).FindAllString(documents, -1)
 	if len(named) < 50 {
 		t.Fatalf("the documents name %d metrics only", len(named))
 	}
-	suffix := regexp.MustCompile(`(_total|_seconds(_bucket|_count)?)$`) // which the exporter adds
+	suffix := regexp.MustCompile(`(_total|_seconds(_bucket|_count)?)$`) // the exporter adds it
 	for _, name := range named {
 		if !strings.Contains(code.String(), `"`+suffix.ReplaceAllString(name, "")+`"`) {
 			t.Errorf("a document names %s, which nothing measures", name)
@@ -154,7 +154,7 @@ func TestNamesInDocuments(t *testing.T) {
 	}
 }
 
-// TestRunbookNamesEachAlert: whoever is woken by an alert finds its name.
+// TestRunbookNamesEachAlert: a person who is woken by an alert finds its name.
 func TestRunbookNamesEachAlert(t *testing.T) {
 	t.Parallel()
 	alerts := regexp.MustCompile(`(?m)- alert: (\w+)$`).FindAllStringSubmatch(read(t, "alerts.yaml"), -1)

@@ -23,30 +23,30 @@ import (
 const (
 	settingsFile = "temporal/dynamicconfig.yaml"
 	indexesFile  = "temporal/drop-unused-visibility-indexes.sql"
-	// embeddedFile is read as source, because importing its package would link the
-	// whole server into this test.
+	// embeddedFile is read as source, because importing its package would link the whole server
+	// into this test.
 	embeddedFile = "../cmd/switchboard-dev/temporalserver/settings.go"
 )
 
-// The server takes the file: every key is registered, every value of its type.
+// The server accepts the file: every key is registered, and every value has its type.
 func TestDynamicConfig(t *testing.T) {
 	t.Parallel()
 	loaded := dynamicconfig.LoadYamlFile([]byte(read(t, settingsFile)))
 	if len(loaded.Errors)+len(loaded.Warnings) > 0 || len(loaded.Map) == 0 {
 		t.Errorf("%d settings, errors %v, warnings %v", len(loaded.Map), loaded.Errors, loaded.Warnings)
 	}
-	// That the loader notices: a key and a value as somebody would mistype them.
+	// The loader finds a typing error in a key and in a value.
 	wrong := dynamicconfig.LoadYamlFile([]byte("frontend.rqs: [{value: 1}]\nfrontend.rps: [{value: many}]\n"))
 	if len(wrong.Warnings) != 2 {
 		t.Errorf("warnings about a wrong key and a wrong value: %v", wrong.Warnings)
 	}
 }
 
-// same says that a setting has one value in development and production.
+// same says that a setting has the same value in development and production.
 const same = ""
 
-// setting is one of the embedded server's settings: the Go name and the key, and why
-// production sets it differently or not at all.
+// setting is one of the embedded server's settings: the Go name and the key, and why production has
+// another value or none.
 type setting struct {
 	name   string
 	key    dynamicconfig.Key
@@ -88,7 +88,7 @@ func settings() []setting {
 	}
 }
 
-// Production runs on the settings that were measured, unless there is a reason not to.
+// Production uses the measured settings, unless there is a reason not to.
 func TestSettingsAreThoseOfDevelopment(t *testing.T) {
 	t.Parallel()
 	config := dynamicconfig.FileBasedClientConfig{Filepath: settingsFile, PollInterval: time.Minute}
@@ -121,8 +121,8 @@ func TestSettingsAreThoseOfDevelopment(t *testing.T) {
 	}
 }
 
-// plain is the one value of a key without constraints: a bool, an int64 or a
-// duration; nil if it is not set.
+// plain returns the only value of a key without constraints: a bool, an int64 or a duration; nil if
+// it is not set.
 func plain(t *testing.T, values []dynamicconfig.ConstrainedValue) any {
 	t.Helper()
 	if len(values) == 0 {
@@ -142,8 +142,8 @@ func plain(t *testing.T, values []dynamicconfig.ConstrainedValue) any {
 	}
 }
 
-// embedded reads the embedded server's settings: their values, as plain has them, by
-// the names of the variables that they are made with.
+// embedded reads the embedded server's settings: their values, in the form of plain, by the names
+// of their variables.
 func embedded(t *testing.T) map[string]any {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), embeddedFile, nil, 0)
@@ -167,7 +167,7 @@ func embedded(t *testing.T) map[string]any {
 	return found
 }
 
-// evaluate computes a constant expression of Go, which may name the package time.
+// evaluate computes a constant Go expression, which may name the package time.
 func evaluate(t *testing.T, expression string) any {
 	t.Helper()
 	clock, err := importer.Default().Import("time")
@@ -193,8 +193,7 @@ func evaluate(t *testing.T, expression string) any {
 	return number
 }
 
-// The script drops what it says, of the schema that the server brings, and may be run
-// again.
+// The script drops what it says from the server's schema, and may run again.
 func TestDropUnusedVisibilityIndexes(t *testing.T) {
 	t.Parallel()
 	db, err := sql.Open("postgres", pg.Empty(t))

@@ -22,7 +22,7 @@ func largeEvent() *switchboard.Event {
 	return eventOf(b.String())
 }
 
-// What a condition costs once the event is decoded, which filters share.
+// The cost of a condition after the event is decoded, which filters share.
 func BenchmarkFilter(b *testing.B) {
 	e := largeEvent()
 	list := strings.TrimSuffix(strings.Repeat(`"none",`, maxIn), ",")

@@ -8,15 +8,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// An event is held against the filters of its tenant while others wait: what one may
-// cost is bounded, however many conditions meet however long a list.
+// An event is matched against the filters of its tenant while others wait. So the cost of a filter
+// is limited, for any number of conditions and any length of list.
 func TestMatchIsBounded(t *testing.T) {
 	t.Parallel()
 	list := func(element, last string) string {
 		return `{"a":[` + strings.Repeat(element+",", 500_000/(len(element)+1)) + last + `]}`
 	}
 	text := `"` + strings.Repeat("ab", 4000) + `"`
-	// Each holds for the last element: without a bound that is found.
+	// Each matches the last element: without a limit that is found.
 	tests := map[string]struct{ condition, data string }{
 		"numbers": {`{"data":{"a":{"$in":[5,6]}}}`, list("1", "5")},
 		"nested":  {`{"data":{"a":{"$gt":5}}}`, list("[1]", "6")},
@@ -36,7 +36,7 @@ func TestMatchIsBounded(t *testing.T) {
 	}
 }
 
-// counted counts how often a condition is held against something.
+// counted counts how often a condition is matched against something.
 type counted struct {
 	condition
 	times *int
@@ -47,8 +47,8 @@ func (c counted) match(v any, budget *Budget) Verdict {
 	return c.condition.match(v, budget)
 }
 
-// Each condition on each element costs, and the filters of a tenant share what an event
-// may cost: 20 of these, as long as a filter may be, looked at this list for minutes.
+// Each condition on each element costs, and the filters of a tenant share the budget of an event.
+// 20 of these, with the maximum length, searched this list for minutes.
 func TestConditionsOnElementsCost(t *testing.T) {
 	t.Parallel()
 	times, all := 0, conjunction{fields: true}
@@ -67,7 +67,7 @@ func TestConditionsOnElementsCost(t *testing.T) {
 	if times > maxPerEvent+filters*maxConditions || times < maxPerEvent*9/10 {
 		t.Errorf("%d conditions were held against elements; want about %d", times, maxPerEvent)
 	}
-	// What is not in a list is compared as ever, by the filters that are left.
+	// The remaining filters still compare what is not in a list.
 	for document, want := range map[string]Verdict{
 		`{"data":{"b":"x"},"metadata":{"type":"ticket.created"}}`: VerdictMatched,
 		`{"data":{"b":{"$ne":"x"}}}`:                              VerdictRejected,
@@ -80,8 +80,8 @@ func TestConditionsOnElementsCost(t *testing.T) {
 	}
 }
 
-// An element costs itself and the conditions held against what is in it; outside of
-// lists only what is very long costs.
+// An element costs itself and the conditions matched against its content. Outside of lists, only
+// what is very long costs.
 func TestEffortSpent(t *testing.T) {
 	t.Parallel()
 	number, wanted := strings.Repeat("1", 6400), strings.TrimSuffix(strings.Repeat("1,", 399), ",")
@@ -109,12 +109,12 @@ func TestEffortSpent(t *testing.T) {
 	}
 }
 
-// What the budget does not suffice for is not known: no operator, and no $not around it,
-// makes an answer of that. What is known all the same decides.
+// What the budget is too small for is unknown, and no operator, and no $not around it, turns that
+// into an answer. What is known can still decide.
 func TestUndecided(t *testing.T) {
 	t.Parallel()
 	const budget = 500
-	// Lists of which the last element is another, and a text: longer than the budget is.
+	// Lists in which only the last element differs, and a text: longer than the budget.
 	in := NewInput(eventOf(`{"list":[` + strings.Repeat("1,", budget) + `2],"objects":[` + strings.Repeat("{},", budget) + `{"x":1}],` +
 		`"text":"` + strings.Repeat("ab", budget) + `refund","status":"open"}`))
 	const costly = `{"text":{"$regex":"(?:a?){60}a{60}z|fund"}}`
@@ -143,8 +143,8 @@ func TestUndecided(t *testing.T) {
 		{`{"list":{"$ne":1}}`, VerdictRejected},
 		{`{"list":{"$exist":true}}`, VerdictMatched},
 		{`{"text":{"$endsWith":"refund"}}`, VerdictMatched},
-		{`{"text":{"$regex":"(?:a?){60}a{60}z|fund"},"status":{"$regex":"^clo"}}`, VerdictRejected}, // what costs less is looked at
-		{`{"text":{"$regex":"refund"}}`, VerdictMatched},                                            // a mere text costs little
+		{`{"text":{"$regex":"(?:a?){60}a{60}z|fund"},"status":{"$regex":"^clo"}}`, VerdictRejected}, // the cheaper condition is tested
+		{`{"text":{"$regex":"refund"}}`, VerdictMatched},                                            // plain text is cheap
 		{`{"text":{"$not":{"$regex":"refund"}}}`, VerdictRejected},
 	} {
 		got := mustParse(t, `{"data":`+test.data+`}`).Verdict(in, (&SharedBudget{budget}).ForEvent())
@@ -154,7 +154,7 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
-// Every text that fits into an event is read by regular expressions of common size.
+// Regular expressions of common size can search every text that fits into an event.
 func TestRegexReadsLongTexts(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -163,7 +163,7 @@ func TestRegexReadsLongTexts(t *testing.T) {
 		want    Verdict
 	}{
 		{8<<10 - 6, "refund", VerdictMatched},
-		{8<<10 + 1, "refund", VerdictMatched}, // no text of more than 8 KiB was read
+		{8<<10 + 1, "refund", VerdictMatched}, // no text above 8 KiB was searched
 		{8<<10 + 1, "(?i)REFUND$", VerdictMatched},
 		{8<<10 + 1, "^refund", VerdictRejected},
 		{100 << 10, "(?i)refund|chargeback", VerdictMatched},
@@ -183,7 +183,7 @@ func TestRegexReadsLongTexts(t *testing.T) {
 	}
 }
 
-// An explanation says of what is not known that it is not.
+// An explanation says what is unknown.
 func TestExplainSaysWhatIsUndecided(t *testing.T) {
 	t.Parallel()
 	const budget = 1000
@@ -211,9 +211,9 @@ func TestExplainSaysWhatIsUndecided(t *testing.T) {
 	}
 }
 
-// TestEventsShareABudget: of the events that are stored together the first are looked at
-// whole, and what the last ones would take more is not spent. Another tenant has a budget of
-// its own.
+// TestEventsShareABudget: among events that are stored together, the first ones are matched
+// completely, and what is too expensive for the last ones is skipped. Another tenant has its own
+// budget.
 func TestEventsShareABudget(t *testing.T) {
 	t.Parallel()
 	const length = 200_000

@@ -30,7 +30,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		filter string
-		want   string // empty: no warning; else the warnings have its parts, which * separates
+		want   string // empty: no warning; otherwise the warnings contain its parts, which * separates
 	}{
 		{`{}`, ``},
 		{`{"data":{"ticket":{"id":"7"}}}`, ``},
@@ -40,7 +40,7 @@ func TestCheck(t *testing.T) {
 		{`{"data":{"ticket":{"lines":{"note":{"$exist":false}}}}}`, ``},
 		{`{"data":{"call":{"seconds":{"$lt":10}}}}`, ``},
 		{`{"data":{"call":{"to":"556"}}}`, ``},
-		{`{"data":{"ticket":{"owner":5}}}`, `takes none of the 3 samples*data.ticket.owner is null`}, // null says nothing of other kinds
+		{`{"data":{"ticket":{"owner":5}}}`, `takes none of the 3 samples*data.ticket.owner is null`}, // null says nothing about other kinds
 		{`{"metadata":{"type":"TICKET.created"}}`, ``},
 		{`{"metadata":{"tenant":"acme"}}`, ``},
 		{`{"metadata":{"key":"42","id":{"$startsWith":"x"},"occurred_at":{"$gt":"2026-01-01T00:00:00Z"}}}`, ``},
@@ -57,9 +57,9 @@ func TestCheck(t *testing.T) {
 		{`{"data":{"gone":{"$exist":false}}}`, `data.gone is in none`},
 		{`{"$not":{"data":{"gone":1}}}`, `filter.$not.data.gone: data.gone is in none`},
 		{`{"$or":[{"data":{"ticket":{"id":"7"}}},{"data":{"ticket":{"idd":"7"}}}]}`, `filter.$or[1].data.ticket.idd: *is id meant?`},
-		{`{"data":{"tickt":{"id":"7","a":{"b":1}}}}`, `filter.data.tickt: `}, // once, and not for each in it
+		{`{"data":{"tickt":{"id":"7","a":{"b":1}}}}`, `filter.data.tickt: `}, // once, and not for each member in it
 
-		// a member that only the schema has, or lets stand
+		// a member that only the schema has, or allows
 		{`{"data":{"ticket":{"closed_at":{"$exist":true}}}}`, `takes none of the 3 samples`},
 		{`{"data":{"ticket":{"closed_at":{"$exist":false}}}}`, ``},
 		{`{"data":{"ticket":{"closed_at":5}}}`, `data.ticket.closed_at is a text in *which is not compared with a number`},
@@ -81,7 +81,7 @@ func TestCheck(t *testing.T) {
 		{`{"data":{"ticket":{"lines":{"n":"1"}}}}`, `data.ticket.lines.n is a number in*a text`},
 		{`{"data":{"ticket":"7"}}`, `data.ticket is an object in*a text`},
 
-		// what no sample fulfils
+		// what no sample satisfies
 		{`{"data":{"ticket":{"status":"closed"}}}`, `filter: takes none of the 3 samples of these events (desk), which is well if it asks for other values; nearest is ticket.created: data.ticket.status is "open"; it must be "closed"`},
 		{`{"metadata":{"type":"ticket.creatd"}}`, `takes none of the 3 samples*metadata.type is "ticket.created"; it must be "ticket.creatd"`},
 		{`{"metadata":{"tenant":"globex"}}`, `takes none of the 3 samples*metadata.tenant is "acme"`},
@@ -103,7 +103,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Without samples there is nothing to hold a filter against.
+// Without samples there is nothing to match a filter against.
 func TestCheckOfUnknownTypes(t *testing.T) {
 	t.Parallel()
 	filter := mustParse(t, `{"data":{"a":1},"metadata":{"type":"x"}}`)
@@ -117,7 +117,7 @@ func TestCheckOfUnknownTypes(t *testing.T) {
 	}
 }
 
-// Somebody waits for it, and schemas and samples are as large as admins make them.
+// A person waits for it, and schemas and samples are as large as admins make them.
 func TestCheckIsBounded(t *testing.T) {
 	t.Parallel()
 	conditions := strings.TrimSuffix(strings.Repeat(`{"data":{"a":{"b":"x","gone":1}}},`, maxConditions/2), ",")
@@ -130,10 +130,10 @@ func TestCheckIsBounded(t *testing.T) {
 	for i := range 20 {
 		types = append(types, switchboard.EventType{Name: fmt.Sprint("t", i), Samples: samples})
 	}
-	if got := filter.Check("acme", types); len(got) != 0 { // of what was not looked at nothing is said
+	if got := filter.Check("acme", types); len(got) != 0 { // nothing is said about what was not searched
 		t.Errorf("%q", got)
 	}
-	// However many conditions are strange, and however long their names.
+	// For any number of strange conditions, and any length of names.
 	strange := `{"data":{"` + strings.Repeat("é", 1000) + `":1}},`
 	filter = mustParse(t, `{"$or":[`+strings.Repeat(strange, 6)+strings.Repeat(`{"data":{"gone":1}},`, 100)+`{"data":{"b":1}}]}`)
 	got := filter.Check("acme", []switchboard.EventType{{Name: "t", Sample: []byte(`{"a":1}`)}})

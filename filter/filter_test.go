@@ -191,7 +191,7 @@ func TestMatchDataOfAnyShape(t *testing.T) {
 		{`{"data":"a"}`, `"a"`, true},
 		{`{"data":5}`, `5.0`, true},
 		{`{"data":{"$gt":4}}`, `5`, true},
-		{`{"data":{"a":1}}`, `{"a":2,"a":1}`, true}, // as decoders read it: the last
+		{`{"data":{"a":1}}`, `{"a":2,"a":1}`, true}, // decoders use the last one
 		{`{"data":{"":{"$exist":true}}}`, `{"":0}`, true},
 		{`{"data":{"ключ":"é"}}`, `{"ключ":"\u00e9"}`, true},
 		{`{"data":{"n":{"$gt":1e999999}}}`, `{"n":1e999999999999999999999}`, true},
@@ -415,8 +415,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// An explanation looks through a list once for each condition, however deep it stands
-// in others, and writes no more of it than is shown. What is here took minutes.
+// An explanation searches a list once for each condition, at any depth, and writes no more of it
+// than it shows. This example took minutes.
 func TestExplainIsBounded(t *testing.T) {
 	t.Parallel()
 	conditions := strings.TrimSuffix(strings.Repeat(`{"data":{"a":{"x":1}}},{"data":{"a":{"$gt":5}}},`, 50), ",")
@@ -436,7 +436,7 @@ func TestExplainIsBounded(t *testing.T) {
 	}
 }
 
-// What is shown of a long value is the beginning of its JSON.
+// Of a long value, the beginning of its JSON is shown.
 func TestShown(t *testing.T) {
 	t.Parallel()
 	wide := map[string]any{}
@@ -456,8 +456,8 @@ func TestShown(t *testing.T) {
 	}
 }
 
-// Lists in the objects of lists are looked through for the closest element as long as
-// there is budget for it; the answer is whole.
+// Lists in the objects of lists are searched for the closest element as long as the budget lasts.
+// The answer is complete.
 func TestExplainOfNestedListsIsBounded(t *testing.T) { // not parallel: it counts allocations
 	name := strings.Repeat("é", 1000)
 	conditions := strings.TrimSuffix(strings.Repeat(`{"x":1},`, maxConditions-1), ",")
@@ -482,8 +482,8 @@ func TestExplainOfNestedListsIsBounded(t *testing.T) { // not parallel: it count
 	}
 }
 
-// The type of an event is a name, whose case does not matter to any operator; all other
-// texts are compared as they are.
+// The type of an event is a name, whose case does not matter to any operator. All other texts are
+// compared exactly.
 func TestMatchTypeInAnyCase(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -503,7 +503,7 @@ func TestMatchTypeInAnyCase(t *testing.T) {
 		{`{"metadata":{"type":{"$endsWith":".Created"}}}`, true},
 		{`{"metadata":{"type":{"$regex":"^ticket\\.(CREATED|resolved)$"}}}`, true},
 		{`{"metadata":{"type":{"$regex":"call|TICKET"}}}`, true},
-		{`{"metadata":{"type":{"$regex":"(?-i)^ticket"}}}`, false}, // who asks for the case gets it
+		{`{"metadata":{"type":{"$regex":"(?-i)^ticket"}}}`, false}, // a filter can request an exact case
 		{`{"metadata":{"type":{"$regex":"(?-i)^Ticket"}}}`, true},
 		{`{"metadata":{"type":{"$gte":"TICKET","$lt":"TICKEU"}}}`, true},
 		{`{"metadata":{"$not":{"type":"ticket.created"}}}`, false},

@@ -23,7 +23,7 @@ func fuzzFilters() []string {
 	}
 }
 
-// What is read once is read again, and as the same.
+// A document that was parsed can be parsed again, with the same result.
 func FuzzParse(f *testing.F) {
 	for _, document := range fuzzFilters() {
 		f.Add([]byte(document))
@@ -47,7 +47,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Verdict and Explain agree, and $not turns the answer around.
+// Verdict and Explain agree, and $not inverts the answer.
 func FuzzMatch(f *testing.F) {
 	for _, document := range fuzzFilters() {
 		for _, data := range []string{`{"ticket":{"channel":"whatsapp","priority":3}}`, `{"a":["x",[1]],"items":[{"sku":"a","n":100000},{}],"b":{"c":null}}`, `5`, `[[{"a":1}]]`} {

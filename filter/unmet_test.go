@@ -2,7 +2,7 @@ package filter
 
 import "testing"
 
-// TestUnmetIsTheFirstConditionThatDecides: one inside of a condition that holds need not hold.
+// TestUnmetIsTheFirstConditionThatDecides: a condition inside one that holds need not hold.
 func TestUnmetIsTheFirstConditionThatDecides(t *testing.T) {
 	t.Parallel()
 	const data = `{"a":1,"b":2,"items":[{"n":1},{"n":2}]}`

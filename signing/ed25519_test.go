@@ -12,8 +12,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// verifyV1a checks a signature as a receiver does that knows the public key only,
-// with another implementation of Ed25519 than the one that signs.
+// verifyV1a checks a signature like a receiver that only knows the public key, with another
+// implementation of Ed25519 than the signing one.
 func verifyV1a(t *testing.T, public string, body []byte, header http.Header) bool {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(public, "whpk_"))
@@ -70,7 +70,7 @@ func TestEd25519IsVerifiedByAnotherImplementation(t *testing.T) {
 	}
 }
 
-// What a customer brings along is often the whole private key, as libsodium writes it.
+// Customers often bring the whole private key, in libsodium's form.
 func TestEd25519WithAPrivateKeyOf64Bytes(t *testing.T) {
 	t.Parallel()
 	public, private, err := ed25519.GenerateKey(nil)

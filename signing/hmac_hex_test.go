@@ -14,7 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The test vectors of RFC 4231 for HMAC-SHA-256, but the one that is truncated.
+// The test vectors of RFC 4231 for HMAC-SHA-256, except the truncated one.
 func TestHexSignatureOfRFC4231(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ key, data, want string }{
@@ -41,8 +41,7 @@ func unhex(t *testing.T, s string) string {
 	return string(b)
 }
 
-// receivers compute the signature as a customer's receiver does, each with a
-// library that is not Go's.
+// receivers compute the signature like a customer's receiver, each with a library outside of Go.
 func receivers(secret string) map[string]*exec.Cmd {
 	const script = `
 		const { createHmac } = require("node:crypto");
@@ -56,7 +55,7 @@ func receivers(secret string) map[string]*exec.Cmd {
 	}
 }
 
-// A machine that tests has Node.js or OpenSSL; each that there is must agree.
+// A machine for tests has Node.js or OpenSSL; each available one must agree.
 func TestHexSignatureIsVerifiedByOtherImplementations(t *testing.T) {
 	t.Parallel()
 	bodies := map[string][]byte{

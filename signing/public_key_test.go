@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The key of RFC 8037, appendix A, with the thumbprint that the RFC gives for it.
+// The key of RFC 8037, appendix A, with its thumbprint from the RFC.
 func TestPublicKeys(t *testing.T) {
 	t.Parallel()
 	const private = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="

@@ -121,7 +121,7 @@ func TestCheckSecret(t *testing.T) {
 	}
 }
 
-// Valid decides which secrets sign at a time: neither the store nor the API does.
+// Valid decides which secrets sign at a time; neither the store nor the API does.
 func TestValid(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)

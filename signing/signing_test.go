@@ -15,7 +15,7 @@ import (
 
 var v1 = switchboard.Signature{Scheme: Standard}
 
-// verify checks a signature as a receiver does, with the official library.
+// verify checks a signature like a receiver, with the official library.
 func verify(t *testing.T, secret switchboard.Secret, body []byte, header http.Header) error {
 	t.Helper()
 	receiver, err := standardwebhooks.NewWebhook(secret.Reveal())
@@ -152,7 +152,7 @@ func TestSignRefusesUnknownSchemes(t *testing.T) {
 	}
 }
 
-// After a change of the scheme, the secret before is another scheme's.
+// After a change of scheme, the previous secret belongs to another scheme.
 func TestSignPassesOverSecretsOfTheSchemeBefore(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

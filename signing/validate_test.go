@@ -51,7 +51,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// field returns the field that an error refuses as invalid, empty for nil.
+// field returns the field that an error refuses as invalid, or "" for nil.
 func field(t *testing.T, err error) string {
 	t.Helper()
 	if err == nil {
@@ -64,8 +64,8 @@ func field(t *testing.T, err error) string {
 	return e.Field
 }
 
-// What a request without a body is signed with: the body alone would be the same one each
-// time, and the other schemes warn of what they do not cover.
+// What the signature of a request without a body covers: a signature of only the body would always
+// be the same, and the other schemes warn of what they do not cover.
 func TestQueryParams(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

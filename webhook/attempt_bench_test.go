@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// BenchmarkAttempt is a whole attempt to a healthy receiver on loopback, whose own cost
-// is in it.
+// BenchmarkAttempt is a whole attempt to a healthy receiver on loopback, including the receiver's
+// own cost.
 func BenchmarkAttempt(b *testing.B) {
 	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	for _, secure := range []bool{false, true} {
@@ -50,7 +50,7 @@ func BenchmarkAttempt(b *testing.B) {
 	}
 }
 
-// cpuTime is what this process has used of the processors.
+// cpuTime is the CPU time that this process has used.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage

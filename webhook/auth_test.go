@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// recorder is a receiver that keeps the requests it gets, and answers 200.
+// recorder is a receiver that records the requests, and answers 200.
 type recorder struct {
 	url      string
 	received chan *http.Request
@@ -66,7 +66,7 @@ func TestAuthHeaders(t *testing.T) {
 		"bearer": {
 			switchboard.Auth{Type: switchboard.AuthBearer, Token: "s3cret-token"}, "Authorization", "Bearer s3cret-token",
 		},
-		// Nothing in the name says that it is sensitive.
+		// The name does not show that it is sensitive.
 		"api_key": {
 			switchboard.Auth{Type: switchboard.AuthAPIKey, Header: "x-crm-account", Value: "s3cret value"}, "X-Crm-Account", "s3cret value",
 		},

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// challenged is a receiver that answers a challenge with what answer makes of its
-// value. It returns its URL, and the requests it got with their bodies.
+// challenged is a receiver that answers a challenge with answer's result for its value. It returns
+// its URL, and the requests with their bodies.
 func challenged(t *testing.T, answer func(w http.ResponseWriter, value string)) (url string, got <-chan *http.Request, bodies <-chan []byte) {
 	t.Helper()
 	requests, read := make(chan *http.Request, 10), make(chan []byte, 10)

@@ -23,7 +23,7 @@ func addresses(texts ...string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// listenOn answers requests at that address with its own IP in a header, and closes the
+// listenOn answers requests at that address with the address in a header, and closes the
 // connection. It returns the port.
 func listenOn(t *testing.T, address string) (port string) {
 	t.Helper()
@@ -35,8 +35,8 @@ func listenOn(t *testing.T, address string) (port string) {
 	}))
 }
 
-// listenBeside does that at the live address, on a port on which the kernel drops whoever wants to connect to
-// one of the dead. That the port is free at one address says nothing of the others.
+// listenBeside does that at the live address, on a port on which the kernel drops connections to
+// the dead addresses. A port that is free at one address may be taken at others.
 func listenBeside(t *testing.T, live string, dead []string) (port string) {
 	t.Helper()
 	for range 20 {
@@ -61,7 +61,7 @@ func listenBeside(t *testing.T, live string, dead []string) (port string) {
 	return ""
 }
 
-// drop lets the kernel drop whoever wants to connect: the listener's queue is full.
+// drop makes the kernel drop connections, because the listener's queue is full.
 func drop(t *testing.T, l net.Listener) {
 	t.Helper()
 	raw, err := l.(*net.TCPListener).SyscallConn()
@@ -81,13 +81,13 @@ func drop(t *testing.T, l net.Listener) {
 	t.Fatal("the listener's queue does not fill")
 }
 
-// TestDeadAddressHidesNoOther: the attempt's limit is less than a share of the time for
-// connecting would be.
+// TestDeadAddressHidesNoOther: the attempt's limit is shorter than a share of the connect timeout
+// would be.
 func TestDeadAddressHidesNoOther(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		addrs []netip.Addr
-		dead  []string // drop packets; where nobody listens connections are refused
+		dead  []string // they drop packets; without a listener, connections are refused
 		live  string
 	}{
 		"the first":          {addresses("127.0.0.9", "127.0.0.1"), []string{"127.0.0.9"}, "127.0.0.1"},
@@ -105,7 +105,7 @@ func TestDeadAddressHidesNoOther(t *testing.T) {
 			s := setup(t, func(c *Config) {
 				c.Guard.resolver, c.ConnectTimeout = names{"receiver.test": test.addrs}, 2*plenty
 			})
-			o := send(t, s, "http://receiver.test:"+port, plenty*2/5) // a share of the time for connecting is a quarter at least
+			o := send(t, s, "http://receiver.test:"+port, plenty*2/5) // a share of the connect timeout would be at least a quarter
 			if o.StatusCode != 204 || o.Response.Headers["X-At"] != strings.Trim(test.live, "[]") {
 				t.Errorf("%+v; want 204 from %s", o, test.live)
 			}
@@ -113,7 +113,7 @@ func TestDeadAddressHidesNoOther(t *testing.T) {
 	}
 }
 
-// TestErrorOfSeveralAddresses: the outcome tells what says most about the host.
+// TestErrorOfSeveralAddresses: the outcome has the error that explains most about the host.
 func TestErrorOfSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	_, closed := bound(t)
@@ -153,7 +153,7 @@ func TestLateConnectionIsDropped(t *testing.T) {
 	candidates <- "fast"
 	got, errs := race(t.Context(), candidates, time.Millisecond, func(ctx context.Context, c string) (string, error) {
 		if c == "slow" {
-			<-ctx.Done() // until the other has won
+			<-ctx.Done() // until the other one has won
 		}
 		return c, nil
 	}, func(late string) { dropped <- late })
@@ -165,7 +165,7 @@ func TestLateConnectionIsDropped(t *testing.T) {
 	}
 }
 
-// TestNextIsTriedAtOnceAfterAFailure: the delay is for those that neither fail nor succeed.
+// TestNextIsTriedAtOnceAfterAFailure: the delay is for tries that neither fail nor succeed.
 func TestNextIsTriedAtOnceAfterAFailure(t *testing.T) {
 	t.Parallel()
 	candidates := make(chan int, 3)

@@ -19,12 +19,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// soon is a time limit for receivers that never do what is waited for.
+// soon is a time limit for receivers that never do what the attempt waits for.
 const soon = 300 * time.Millisecond
 
-// shortly makes attempts whose time limit is soon over, at a receiver that never does what is waited for,
-// until one is as it should be. A busy machine may use up a limit before the attempt has come to the wait:
-// then the next gets four times as long. It returns the last of them.
+// shortly repeats an attempt with a short time limit until its outcome is as expected. On a busy
+// machine the limit may end before the attempt has come to the wait: then the next attempt gets
+// four times as long. It returns the last outcome.
 func shortly(attempt func(limit time.Duration) switchboard.Outcome, is func(switchboard.Outcome) bool) switchboard.Outcome {
 	for limit := soon; ; limit *= 4 {
 		if o := attempt(limit); is(o) || limit > plenty/4 {
@@ -40,8 +40,8 @@ func sendShortly(t *testing.T, s *Sender, url string, failure switchboard.Failur
 		func(o switchboard.Outcome) bool { return o.Failure == failure })
 }
 
-// want fails the test unless the outcome is that failure without an answer, told
-// in words that give nothing away.
+// want fails the test unless the outcome is that failure without an answer, with a detail that
+// reveals nothing.
 func want(t *testing.T, o switchboard.Outcome, failure switchboard.Failure) {
 	t.Helper()
 	if o.Failure != failure || o.StatusCode != 0 || o.RetryAfter != 0 || o.Latency <= 0 {
@@ -97,7 +97,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// The URL has an address, and the certificate does not.
+// The URL has an IP address, and the certificate does not.
 func TestCertificateForAnAddress(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -109,7 +109,7 @@ func TestCertificateForAnAddress(t *testing.T) {
 	}
 }
 
-// The detail says who broke off, and what each side says in TLS.
+// The detail says who ended the connection, and what each side says in TLS.
 func TestWhoBrokeOff(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -211,7 +211,7 @@ func TestReset(t *testing.T) {
 
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
-	_, taken := bound(t) // by a socket that does not listen
+	_, taken := bound(t) // a socket that does not listen has the port
 	want(t, send(t, setup(t, nil), "http://"+taken+"/?token=s3cret", plenty), switchboard.FailureConnectRefused)
 
 	full := fullListener(t)
@@ -253,8 +253,8 @@ func bound(t *testing.T) (fd int, addr string) {
 	return fd, fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
 }
 
-// fullListener returns the address of a listener whose queue is full, so that the
-// kernel drops whoever else wants to connect.
+// fullListener returns the address of a listener whose queue is full, so that the kernel drops
+// other connections.
 func fullListener(t *testing.T) string {
 	t.Helper()
 	fd, addr := bound(t)

@@ -18,8 +18,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// forbidden holds the first, the last and a middle address of ranges that no
-// request may go to.
+// forbidden has the first, the last and a middle address of ranges that no request may go to.
 var forbidden = map[string][]string{
 	"this network":        {"0.0.0.0", "0.0.0.1", "0.255.255.255"},
 	"private":             {"10.0.0.0", "10.255.255.255", "172.16.0.0", "172.31.255.255", "192.168.0.0", "192.168.255.255"},
@@ -46,7 +45,7 @@ var forbidden = map[string][]string{
 	"with a zone":         {"fe80::1%eth0", "2606:4700::1111%eth0"},
 }
 
-// public holds addresses just outside of those ranges.
+// public has addresses just outside of those ranges.
 var public = []string{
 	"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
 	"168.63.129.15", "168.63.129.17", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
@@ -144,7 +143,7 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 			"several.test": {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1")},
 		}
 	})
-	// Only what can never have another address is given up for good.
+	// Only what can never have another address fails permanently.
 	for host, permanent := range map[string]bool{
 		"private.test":             false,
 		"mapped.test":              false,
@@ -172,7 +171,7 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 	if n := reached.Load(); n != 0 {
 		t.Errorf("%d connections were made to a forbidden address", n)
 	}
-	// The hook of the dialer holds by itself too.
+	// The dialer's hook also works by itself.
 	if err := s.guard.control("tcp4", "127.0.0.1:80", nil); err == nil {
 		t.Error("the dialer's hook lets loopback pass")
 	}
@@ -181,8 +180,8 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 	}
 }
 
-// rebinding answers the first lookup of a family with permitted addresses, and every later
-// one with forbidden ones.
+// rebinding answers the first lookup of a family with allowed addresses, and every later one with
+// forbidden ones.
 type rebinding struct{ lookups [2]atomic.Int32 }
 
 func (r *rebinding) LookupNetIP(_ context.Context, network, _ string) ([]netip.Addr, error) {
@@ -208,7 +207,7 @@ func TestRebindingGainsNothing(t *testing.T) {
 	port := portOf(t, addr)
 	resolver := &rebinding{}
 	s := setup(t, func(c *Config) { c.Guard.resolver = resolver })
-	// One connection is one lookup: what was checked is what is dialled.
+	// One connection has one lookup: what was checked is what is dialled.
 	if outcome := send(t, s, "http://rebind.test:"+port, 10*time.Second); outcome.StatusCode != 204 || resolver.lookups[ipv4].Load() != 1 {
 		t.Errorf("first attempt: %+v after %d lookups; want 204 after one", outcome, resolver.lookups[ipv4].Load())
 	}
@@ -217,15 +216,15 @@ func TestRebindingGainsNothing(t *testing.T) {
 	}
 }
 
-// toLoopback is a resolver for which every name is this machine.
+// toLoopback is a resolver that maps every name to this machine.
 type toLoopback struct{}
 
 func (toLoopback) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-// FuzzGuardCheck: where every name is loopback, only a literal public address passes
-// without a warning.
+// FuzzGuardCheck: if every name is loopback, only a literal public address passes without a
+// warning.
 func FuzzGuardCheck(f *testing.F) {
 	for _, seed := range []string{
 		"http://localhost", "http://8.8.8.8", "http://0x7f.1", "http://[::ffff:127.0.0.1]:80/", "https://a.test/?q", "http://１.1.1.1",
@@ -254,7 +253,8 @@ func FuzzGuardCheck(f *testing.F) {
 	})
 }
 
-// TestCheckTellsNoInternalNames: what a name resolves to, or whether it exists, is not shown.
+// TestCheckTellsNoInternalNames: the answer shows neither what a name resolves to nor whether it
+// exists.
 func TestCheckTellsNoInternalNames(t *testing.T) {
 	t.Parallel()
 	server := dnstest.New(t)
@@ -330,7 +330,7 @@ func TestNAT64Prefixes(t *testing.T) {
 		"2001:db8:122:344::/96":  {"2001:db8:122:344::192.0.2.33", "2001:db8:122:344::8.8.8.8", "2001:db8:122:344::10.0.0.1"},
 		"64:ff9b:1:fffe::/96":    {"64:ff9b:1:fffe::192.0.2.33", "64:ff9b:1:fffe::8.8.8.8", "64:ff9b:1:fffe::127.0.0.1"},
 		"fd00:64::/96":           {"fd00:64::192.0.2.33", "fd00:64::8.8.8.8", "fd00:64::169.254.169.254"},
-		"2001:db8:122:344::1/64": {"2001:db8:122:344:c0:2:2100::", "2001:db8:122:344:8:808:800::", "2001:db8:122:344:100:808:800::"}, // the last: its octet of zeros is none
+		"2001:db8:122:344::1/64": {"2001:db8:122:344:c0:2:2100::", "2001:db8:122:344:8:808:800::", "2001:db8:122:344:100:808:800::"}, // the last one: its zero octet is not zero
 	} {
 		p := netip.MustParsePrefix(prefix)
 		if !IsNAT64Prefix(p) {

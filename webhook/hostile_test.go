@@ -30,8 +30,8 @@ func TestBodyWithoutEnd(t *testing.T) {
 	}
 }
 
-// A body that dribbles, breaks off or is garbage leaves the status standing, since
-// the receiver has said it.
+// A body that is slow, breaks off or is garbage does not change the status, since the receiver has
+// sent it.
 func TestBodyThatNeverComes(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -40,7 +40,7 @@ func TestBodyThatNeverComes(t *testing.T) {
 	}{
 		"stops": {func(conn net.Conn) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
-			_, _ = io.Copy(io.Discard, conn) // until the sender hangs up
+			_, _ = io.Copy(io.Discard, conn) // until the sender disconnects
 		}, "abc"},
 		"breaks off": {func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") }, "abc"},
 		"broken chunk": {func(conn net.Conn) {
@@ -108,7 +108,7 @@ func TestFloods(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		start, text string
-		status      int // 0: it said none
+		status      int // 0: none was sent
 	}{
 		"headers without end":       {"HTTP/1.1 200 OK\r\nX-A: b", "\r\nX-More: x", 200},
 		"one header without end":    {"HTTP/1.1 500 X\r\nX-A: b", "xxxxxxxxxxxxxxxx", 500},
@@ -189,7 +189,7 @@ func TestAnswerBeforeTheRequestIsRead(t *testing.T) {
 	}
 }
 
-// Two answers to one request must not become the answer of the next request.
+// A second answer to one request must not become the answer to the next request.
 func TestUnasked(t *testing.T) {
 	t.Parallel()
 	url := answers(t, "HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -220,14 +220,14 @@ func TestHTTP2Failures(t *testing.T) {
 	}{
 		{"/reset", switchboard.FailureReset},
 		{"/hang", switchboard.FailureTimeout},
-		{"/header", switchboard.FailureBadResponse}, // net/http refuses it with its status unread
+		{"/header", switchboard.FailureBadResponse}, // net/http refuses it without reading its status
 	} {
 		o := sendShortly(t, s, url+test.path, test.failure)
 		if o.Failure != test.failure || o.StatusCode != 0 || o.Detail == "" {
 			t.Errorf("%s: %+v; want %s", test.path, o, test.failure)
 		}
 	}
-	// None of them costs the next request anything.
+	// None of them affects the next request.
 	if o := send(t, s, url, plenty); o.StatusCode != 200 {
 		t.Errorf("afterwards: %+v", o)
 	}

@@ -14,10 +14,12 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// window lets the sender send whatever it has, and more than the buffers between it and the receiver hold.
+// window allows the sender to send everything, and more than the buffers between sender and
+// receiver hold.
 const window = 1 << 30
 
-// unreadTime is long enough for a slow machine to write to a receiver that reads, and to note a time limit before.
+// unreadTime is long enough for a slow machine to write to a receiver that reads, and to reach a
+// time limit first.
 const unreadTime = 3 * time.Second
 
 // widen opens the windows of a connection.
@@ -27,8 +29,8 @@ func widen(f *http2.Framer) bool {
 	return false
 }
 
-// stall reads nothing of a connection, and sends often enough that the sender sends no ping, until the
-// sender has closed it.
+// stall reads nothing from a connection, and sends often enough that the sender sends no ping,
+// until the sender has closed it.
 func stall(f *http2.Framer) bool {
 	often := time.NewTicker(soon)
 	defer often.Stop()
@@ -38,7 +40,8 @@ func stall(f *http2.Framer) bool {
 	return true
 }
 
-// sendLarge makes one attempt with a body that does not fit into the buffers between sender and receiver.
+// sendLarge makes one attempt with a body that does not fit into the buffers between sender and
+// receiver.
 func sendLarge(t *testing.T, s *Sender, url string, timeout time.Duration) switchboard.Outcome {
 	t.Helper()
 	m := render.Message{Method: "POST", URL: url, Header: http.Header{}, Body: make([]byte, 8<<20)}
@@ -49,7 +52,7 @@ func sendLarge(t *testing.T, s *Sender, url string, timeout time.Duration) switc
 	return o
 }
 
-// sendLargeShortly does that with a limit that is soon over.
+// sendLargeShortly does that with a short limit.
 func sendLargeShortly(t *testing.T, r *frames) switchboard.Outcome {
 	t.Helper()
 	return shortly(func(limit time.Duration) switchboard.Outcome { return sendLarge(t, r.s, r.url, limit) },
@@ -66,8 +69,8 @@ func (r *frames) isClosedBySender(t *testing.T) {
 	}
 }
 
-// A receiver that reads nothing more, and so blocks what is written to it, costs an attempt its time
-// limit, and the process a connection for a bounded time.
+// A receiver that stops reading, and so blocks writes to it, costs an attempt its time limit, and
+// the process a connection for a limited time.
 func TestReceiverThatReadsNothingMore(t *testing.T) {
 	t.Parallel()
 	r := newFrames(t, widen, func(f *http2.Framer, stream uint32) bool { return ok(f, stream) || stall(f) })
@@ -81,7 +84,7 @@ func TestReceiverThatReadsNothingMore(t *testing.T) {
 	r.isClosedBySender(t)
 }
 
-// Where an attempt has more time than that, it says what happened.
+// If an attempt has more time than that, it says what happened.
 func TestReceiverThatNeverReads(t *testing.T) {
 	t.Parallel()
 	r := newFrames(t, func(f *http2.Framer) bool { return widen(f) || stall(f) }, ok)
@@ -93,7 +96,8 @@ func TestReceiverThatNeverReads(t *testing.T) {
 	}
 }
 
-// One that answers no ping is left after both limits, which are shorter than most attempts'.
+// A receiver that answers no ping is dropped after both limits, which are shorter than most
+// attempts' limits.
 func TestReceiverThatAnswersNoPing(t *testing.T) {
 	t.Parallel()
 	silent := make(chan struct{})
@@ -110,8 +114,8 @@ func TestReceiverThatAnswersNoPing(t *testing.T) {
 	}
 }
 
-// An attempt that waits for its answer is not hurt by another one on its connection, whose body the
-// receiver does not read in time.
+// An attempt that waits for its answer is not affected by another one on its connection whose body
+// the receiver does not read in time.
 func TestAttemptBesideOneThatStalls(t *testing.T) {
 	t.Parallel()
 	asked, answer := make(chan struct{}), make(chan struct{})
@@ -138,8 +142,8 @@ func TestAttemptBesideOneThatStalls(t *testing.T) {
 	r.isClosedBySender(t)
 }
 
-// Those that wait behind one that stalls have not been sent when their connection is closed: they are
-// sent on another one, within their attempt.
+// Attempts that wait behind a stalled one have not been sent when their connection is closed. They
+// are sent on another connection, within the same attempt.
 func TestAttemptsBehindOneThatStalls(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32

@@ -19,8 +19,8 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// frames is a receiver of HTTP/2, below the rules of HTTP/2. It is at
-// https://receiver.test, and answers "1.1" to a request in HTTP/1.1.
+// frames is an HTTP/2 receiver that can break the rules of HTTP/2. It is at https://receiver.test,
+// and answers "1.1" to an HTTP/1.1 request.
 type frames struct {
 	url       string
 	s         *Sender
@@ -30,9 +30,9 @@ type frames struct {
 	closed    chan struct{} // of HTTP/2, in order
 }
 
-// newFrames starts one. begin is called before anything of a connection is read, and may
-// be nil; serve for each request that has come whole, with its stream; a connection is
-// closed once one of them says so.
+// newFrames starts a receiver. begin is called before anything of a connection is read, and may be
+// nil. serve is called for each complete request, with its stream. A connection is closed when one
+// of them says so.
 func newFrames(t *testing.T, begin func(*http2.Framer) bool, serve func(f *http2.Framer, stream uint32) (done bool)) *frames {
 	t.Helper()
 	ca, r := newAuthority(t), &frames{closed: make(chan struct{}, 100)}
@@ -127,7 +127,7 @@ func reset(code http2.ErrCode) func(*http2.Framer, uint32) bool {
 	}
 }
 
-// goAway says that nothing of this connection was processed, or all up to the stream.
+// goAway says that nothing of this connection was processed, or everything up to the stream.
 func goAway(code http2.ErrCode, processed bool) func(*http2.Framer, uint32) bool {
 	return func(f *http2.Framer, stream uint32) bool {
 		if !processed {
@@ -138,8 +138,8 @@ func goAway(code http2.ErrCode, processed bool) func(*http2.Framer, uint32) bool
 	}
 }
 
-// Whatever a receiver of HTTP/2 says in place of an answer, an attempt is two requests
-// at most, and the record says how many. The word for it names HTTP/2's own.
+// Whatever an HTTP/2 receiver sends instead of an answer, an attempt makes at most two requests,
+// and the record says how many. The detail has HTTP/2's own name for it.
 func TestRepeatsOverHTTP2(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -204,7 +204,7 @@ func TestRepeatsOverHTTP2(t *testing.T) {
 				if n := int(r.requests.Load()); n != test.requests || o.Requests != n {
 					t.Errorf("%d requests, %d recorded; want %d", n, o.Requests, test.requests)
 				}
-				// net/http keeps the reason to itself where it repeats what has no body.
+				// net/http hides the reason if it repeats a request without a body itself.
 				said := method != "POST" && test.requests == 2 && strings.HasSuffix(o.Detail, "without processing it")
 				if !said && !strings.Contains(o.Detail, test.detail) || strings.Contains(o.Detail, "s3cret") {
 					t.Errorf("detail %q; want %q in it", o.Detail, test.detail)
@@ -214,7 +214,7 @@ func TestRepeatsOverHTTP2(t *testing.T) {
 	}
 }
 
-// The second request is made on a new connection, and its answer counts.
+// The second request uses a new connection, and its answer counts.
 func TestRepeatOverHTTP2Succeeds(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(*http2.Framer, uint32) bool{
@@ -238,8 +238,8 @@ func TestRepeatOverHTTP2Succeeds(t *testing.T) {
 	}
 }
 
-// A receiver that closes each connection before the request gets its turn ends the
-// attempt after some connections, not after its time.
+// A receiver that closes each connection before the request is sent ends the attempt after some
+// connections, not after its time.
 func TestConnectionsOfARequestAreBounded(t *testing.T) {
 	t.Parallel()
 	r := newFrames(t, func(f *http2.Framer) bool {
@@ -252,7 +252,7 @@ func TestConnectionsOfARequestAreBounded(t *testing.T) {
 	}
 }
 
-// A receiver that demands HTTP/1.1 gets it, and is not asked again for a while.
+// A receiver that demands HTTP/1.1 gets it, and is not offered HTTP/2 again for a while.
 func TestHTTP1Required(t *testing.T) {
 	t.Parallel()
 	for name, demand := range map[string]func(*http2.Framer, uint32) bool{
@@ -274,7 +274,7 @@ func TestHTTP1Required(t *testing.T) {
 			}
 			ask(2, 1)
 			ask(1, 1)
-			now = now.Add(connectionAge) // the connections are renewed, what is known stays
+			now = now.Add(connectionAge) // the connections are renewed, but the demand is remembered
 			ask(1, 1)
 			now = now.Add(http1Time)
 			ask(2, 2)
@@ -282,7 +282,7 @@ func TestHTTP1Required(t *testing.T) {
 	}
 }
 
-// It is one repeat, whatever comes after what.
+// There is one repeat, for any sequence of failures.
 func TestHTTP1RequiredAfterARepeat(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
@@ -317,9 +317,8 @@ func TestHTTPVersionOfASubscription(t *testing.T) {
 	}
 }
 
-// A connection of HTTP/2 on which nobody answered in time, or whose answer did not end
-// in time, is not used again, and closed once nothing else needs it, however much comes
-// on it.
+// An HTTP/2 connection without an answer in time, or whose answer did not end in time, is not used
+// again. It is closed once nothing else needs it, however much data comes on it.
 func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 	t.Parallel()
 	for name, hang := range map[string]func(*http2.Framer, uint32) (done bool){
@@ -344,7 +343,7 @@ func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 				}
 				return ok(f, stream)
 			})
-			if o := send(t, r.s, r.url, plenty); o.StatusCode != 200 { // so that the next need not connect
+			if o := send(t, r.s, r.url, plenty); o.StatusCode != 200 { // so that the next attempt need not connect
 				t.Fatalf("%+v", o)
 			}
 			ended := func(o switchboard.Outcome) bool { return o.StatusCode != 0 || o.Failure == switchboard.FailureTimeout }
@@ -368,7 +367,8 @@ func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 	}
 }
 
-// TestStatusOverHTTP2: what has not the three digits of a status is none, and nothing that Postgres refuses.
+// TestStatusOverHTTP2: a status without exactly three digits is invalid, and never reaches
+// Postgres, which would refuse it.
 func TestStatusOverHTTP2(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{

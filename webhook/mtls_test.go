@@ -38,8 +38,8 @@ func (a *authority) client(t *testing.T, name string, until time.Time) switchboa
 	}
 }
 
-// mutual is a receiver that wants a certificate of ca and answers with the name in
-// it, the address it came from and the protocol. It sends each connection that is closed to closed.
+// mutual is a receiver that requires a certificate of ca and answers with its name, the client's
+// address and the protocol. It sends each closed connection to closed.
 func mutual(t *testing.T, ca *authority) (url string, s *Sender, closed <-chan struct{}) {
 	t.Helper()
 	ended := make(chan struct{}, 100)
@@ -91,7 +91,7 @@ func TestClientCertificates(t *testing.T) {
 	if name, again := ask(anna); name != "anna" || again != first {
 		t.Errorf("the receiver saw %s at %s; want anna on the kept connection %s", name, again, first)
 	}
-	ask(cleo) // there is room for two: ben's goes
+	ask(cleo) // there is room for two, so ben's is removed
 	<-closed
 	if name, again := ask(ben); name != "ben" || again == other {
 		t.Errorf("the receiver saw %s at %s; want ben on a new connection", name, again)

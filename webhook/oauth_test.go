@@ -18,17 +18,16 @@ import (
 
 const clientSecret = "cl1ent:s3cret/%+"
 
-// login is a token endpoint. It gives the tokens tok-1, tok-2, … of which the last
-// one is valid.
+// login is a token endpoint. It gives the tokens tok-1, tok-2, … of which only the last is valid.
 type login struct {
 	url    string
 	asked  atomic.Int32 // requests of any kind
 	issued atomic.Int32
-	// How it wants to be told the secret: in the header unless inParams.
+	// Where it expects the secret: in the header unless inParams.
 	inParams bool
-	// What it answers instead of a token; may be nil.
+	// Its answer instead of a token; may be nil.
 	instead http.HandlerFunc
-	expires int // seconds; 0: says nothing
+	expires int // seconds; 0: not in the answer
 }
 
 func newLogin(t *testing.T, l *login) *login {
@@ -43,7 +42,7 @@ func newLogin(t *testing.T, l *login) *login {
 		case l.instead != nil:
 			l.instead(w, r)
 		case !inHeader || secret != clientSecret && secret != "cl1ent%3As3cret%2F%25%2B" || id != "switchboard":
-			// With the secret in its answer, as no endpoint should.
+			// The answer contains the secret, which no endpoint should do.
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = fmt.Fprintf(w, `{"error":"invalid_request","error_description":%q}`, clientSecret)
 		case r.PostFormValue("grant_type") != "client_credentials" || r.PostFormValue("scope") != "hooks calls" || r.UserAgent() != "Switchboard/1.2.3 (webhook)":
@@ -64,8 +63,8 @@ func (l *login) auth() switchboard.Auth {
 	}
 }
 
-// guarded is a receiver that takes tokens which ok accepts. It returns its URL, and
-// what it was sent: token and webhook-id.
+// guarded is a receiver that accepts tokens according to ok. It returns its URL, and what it
+// received: token and webhook-id.
 func guarded(t *testing.T, ok func(token string) bool) (url string, received func() []string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -90,8 +89,8 @@ func guarded(t *testing.T, ok func(token string) bool) (url string, received fun
 
 func anyToken(string) bool { return true }
 
-// attempt makes one attempt that must not be interrupted, and checks that nothing
-// of it shows a secret.
+// attempt makes one attempt that must not be interrupted, and checks that its result shows no
+// secret.
 func attempt(t *testing.T, s *Sender, w switchboard.LoadedDelivery, timeout time.Duration) switchboard.Outcome {
 	t.Helper()
 	sent, outcome, err := s.Attempt(t.Context(), w, time.Now(), timeout)
@@ -122,7 +121,7 @@ func TestTokenIsFetchedOnce(t *testing.T) {
 		if n := l.issued.Load(); n != 1 {
 			t.Errorf("%s: %d tokens; want 1", name, n)
 		}
-		// Of another subscription, and of one that was changed, it is another one.
+		// For another subscription, and for a changed one, it is another token.
 		other, changed := w, w
 		other.Subscription.ID = "sub_02"
 		changed.Subscription.Auth.TokenURL += "&changed"
@@ -149,7 +148,7 @@ func TestTokenThatExpiresIsFetchedAgain(t *testing.T) {
 	if len(got) != 2 || !strings.HasPrefix(got[0], "tok-1 ") || !strings.HasPrefix(got[1], "tok-2 ") {
 		t.Errorf("received %q; want two tokens", got)
 	}
-	// The way to tell the secret is tried once only.
+	// The style of sending the secret is found only once.
 	if n := l.asked.Load(); n != 3 {
 		t.Errorf("%d requests; want 3", n)
 	}
@@ -220,14 +219,14 @@ func TestConcurrentAttemptsShareOneToken(t *testing.T) {
 		})
 	}
 	all.Wait()
-	// One that all begin with, and one after the first 401.
+	// One for all at the beginning, and one after the first 401.
 	if n := l.issued.Load(); n != 2 {
 		t.Errorf("%d tokens for %d requests; want 2", n, len(received()))
 	}
 }
 
-// What a token endpoint does wrong is an outcome, told without secrets; at save
-// time it is an error that names the field.
+// A mistake of a token endpoint is an outcome, described without secrets. When a subscription is
+// saved, it is an error that names the field.
 func TestTokenEndpointFailures(t *testing.T) {
 	t.Parallel()
 	const asIt = "the token endpoint "
@@ -310,7 +309,7 @@ func TestTokenEndpointIsGuarded(t *testing.T) {
 	loginAt := strings.TrimPrefix(l.url, "http://127.0.0.1")
 	url, received := guarded(t, anyToken)
 	s := setup(t, func(c *Config) {
-		// The receiver may be reached, the token endpoint of the same machine may not.
+		// The receiver may be reached, but not the token endpoint on the same machine.
 		c.Guard = NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})
 		c.Guard.resolver = names{
 			"loopback.test": {netip.MustParseAddr("127.0.0.2")}, "private.test": {netip.MustParseAddr("10.0.0.1")},

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// TestOverridden: what a resend changes, and what goes with it to another scheme, host or port.
+// TestOverridden: what a resend changes, and what it sends to another scheme, host or port.
 func TestOverridden(t *testing.T) {
 	t.Parallel()
 	body := "changed"

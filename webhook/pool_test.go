@@ -20,13 +20,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// clock is a time that moves when a test says so.
+// clock is a time that the test sets.
 type clock struct{ offset atomic.Int64 }
 
 func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *clock) move(d time.Duration) { c.offset.Add(int64(d)) }
 
-// moved is a resolver whose only host has moved, or not.
+// moved is a resolver whose only host may move.
 type moved struct{ to atomic.Bool }
 
 func (m *moved) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
@@ -36,8 +36,8 @@ func (m *moved) LookupNetIP(context.Context, string, string) ([]netip.Addr, erro
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-// A receiver that moved gets no events at its old address once the longest age is over,
-// though the old one goes on to answer, and the connection was never idle for long.
+// A receiver that moved gets no events at its old address after the maximum age, even if the old
+// one still answers and the connection was never idle for long.
 func TestConnectionsAreRenewed(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -74,7 +74,7 @@ func TestConnectionsAreRenewed(t *testing.T) {
 			_, first := ask()
 			moved.to.Store(true)
 			for range 3 {
-				clock.move(connectionAge / 8) // 3/8 of it; a connection has at least 3/4
+				clock.move(connectionAge / 8) // 3/8 of it; a connection lasts at least 3/4
 				if address, again := ask(); address != "127.0.0.1" || again != first {
 					t.Errorf("%s on %s; want the kept connection %s", address, again, first)
 				}
@@ -91,8 +91,8 @@ func TestConnectionsAreRenewed(t *testing.T) {
 	}
 }
 
-// twoHomes is a receiver at two addresses with the same port. It answers with the
-// address it was reached at, the connection's other end and the protocol.
+// twoHomes is a receiver at two addresses with the same port. It answers with the address at which
+// it was reached, the connection's other end and the protocol.
 func twoHomes(t *testing.T, ca *authority, secure bool) (address string, s *Sender) {
 	t.Helper()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +122,7 @@ func twoHomes(t *testing.T, ca *authority, secure bool) (address string, s *Send
 	return "http://receiver.test:" + port, s
 }
 
-// No request is lost while connections are renewed all the time.
+// No request is lost while connections are constantly renewed.
 func TestNoRequestIsLostAtARenewal(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{false, true} {
@@ -145,8 +145,7 @@ func TestNoRequestIsLostAtARenewal(t *testing.T) {
 	}
 }
 
-// The old connections end by themselves: those that are idle at once, one that is in
-// use with its request.
+// Old connections end by themselves: idle ones at once, one in use with its request.
 func TestOldConnectionsAreClosed(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -204,7 +203,7 @@ func TestOldConnectionsAreClosed(t *testing.T) {
 	}
 }
 
-// Renewals are spread, each host's for itself, and the pool is bounded.
+// Renewals are spread, separately for each host, and the pool is limited.
 func TestPool(t *testing.T) {
 	t.Parallel()
 	now, made := time.Now(), 0
@@ -250,7 +249,7 @@ func TestPool(t *testing.T) {
 	if len(seen) != 4 || p.entries.Len() != 3 {
 		t.Errorf("%d entries, %d kept; want 4 and 3", len(seen), p.entries.Len())
 	}
-	// An entry that somebody replaced already is not replaced once more.
+	// An entry that has already been replaced is not replaced again.
 	old, _ := p.get(to("http://b.test"), nil)
 	p.retire(to("http://b.test"), nil, old.transport)
 	fresh, _ := p.get(to("http://b.test"), nil)
@@ -260,8 +259,8 @@ func TestPool(t *testing.T) {
 	}
 }
 
-// A receiver that makes the end of its connections last holds up nobody, and a demand for
-// HTTP/1.1 is kept though its line has gone in the meantime.
+// A receiver that delays the end of its connections blocks nobody, and a demand for HTTP/1.1 is
+// remembered even if its entry was removed meanwhile.
 func TestPoolWaitsForNoReceiver(t *testing.T) {
 	t.Parallel()
 	held, closing := make(chan struct{}), make(chan struct{}, 2)
@@ -305,7 +304,7 @@ func TestPoolWaitsForNoReceiver(t *testing.T) {
 	case <-time.After(plenty):
 		t.Fatal("the pool waits for a receiver")
 	}
-	for range 2 { // they are closed all the same
+	for range 2 { // they are still closed
 		<-closing
 	}
 }

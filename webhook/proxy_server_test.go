@@ -20,10 +20,10 @@ import (
 	"testing"
 )
 
-// egressProxy is an HTTP proxy for which every host is this machine.
+// egressProxy is an HTTP proxy that maps every host to this machine.
 type egressProxy struct {
-	credentials string           // "user:password"; empty: it asks for none
-	instead     http.HandlerFunc // answers in place of it; may be nil
+	credentials string           // "user:password"; empty: none required
+	instead     http.HandlerFunc // answers instead of the proxy; may be nil
 
 	mu   sync.Mutex
 	seen []string // request lines and user agents
@@ -47,7 +47,7 @@ func (p *egressProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// requests returns what has come to it, without the ports.
+// requests returns the received requests, without the ports.
 func (p *egressProxy) requests() (lines []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 	join(from, to)
 }
 
-// join passes on what each of the two sends until one has ended.
+// join forwards what each of the two sides sends until one has ended.
 func join(one, other net.Conn) {
 	var copying sync.WaitGroup
 	for _, pair := range [][2]net.Conn{{one, other}, {other, one}} {
@@ -104,7 +104,7 @@ func forward(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(w, resp.Body)
 }
 
-// noNames is a resolver that must not be asked.
+// noNames is a resolver that must not be called.
 type noNames struct{ t *testing.T }
 
 func (n noNames) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
@@ -112,8 +112,8 @@ func (n noNames) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, e
 	return nil, errors.New("not here")
 }
 
-// behind returns a sender that reaches receivers through the proxy at that URL, and whose
-// guard would not let it reach the proxy otherwise.
+// behind returns a sender that reaches receivers through the proxy at that URL. Its guard would
+// otherwise not allow the proxy.
 func behind(t *testing.T, proxy string, change func(*Config)) *Sender {
 	t.Helper()
 	return setup(t, func(c *Config) {
@@ -137,7 +137,7 @@ func serveProxy(t *testing.T, p *egressProxy, credentials string) string {
 	return strings.Replace(server.URL, "http://", "http://"+credentials, 1)
 }
 
-// serveSecureProxy starts the proxy at an https:// URL. It would speak HTTP/2 too.
+// serveSecureProxy starts the proxy at an https:// URL. It would also speak HTTP/2.
 func serveSecureProxy(t *testing.T, p *egressProxy, ca *authority) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(p)
@@ -154,11 +154,11 @@ func serveSecureProxy(t *testing.T, p *egressProxy, ca *authority) string {
 	return server.URL
 }
 
-// named is the URL of a server of this machine under a name that the proxy alone knows.
+// named returns the URL of a server on this machine with a name that only the proxy knows.
 func named(rawURL string) string { return strings.Replace(rawURL, "127.0.0.1", "receiver.test", 1) }
 
-// serveSOCKS speaks as much of RFC 1928 and RFC 1929 as a client with a password needs, for
-// hosts that all are this machine.
+// serveSOCKS implements as much of RFC 1928 and RFC 1929 as a client with a password needs. Every
+// host is this machine.
 func serveSOCKS(asked chan<- string) func(net.Conn) {
 	return func(conn net.Conn) {
 		r := bufio.NewReader(conn)

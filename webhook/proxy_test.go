@@ -82,7 +82,7 @@ func TestThroughTheProxy(t *testing.T) {
 	})
 }
 
-// TestProxyGuardsTogetherWithUs: names are the proxy's to judge, addresses are ours too.
+// TestProxyGuardsTogetherWithUs: the proxy judges names, and we also judge addresses.
 func TestProxyGuardsTogetherWithUs(t *testing.T) {
 	t.Parallel()
 	p := &egressProxy{}
@@ -105,7 +105,7 @@ func TestProxyGuardsTogetherWithUs(t *testing.T) {
 	}
 }
 
-// TestProxyRefuses: what the proxy answers is no answer of the receiver's.
+// TestProxyRefuses: an answer of the proxy is not an answer of the receiver.
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
 	const none = "the egress proxy made no connection to the host"
@@ -164,8 +164,8 @@ func TestProxyRefuses(t *testing.T) {
 	})
 }
 
-// attemptThroughProxy makes an attempt, which must not be interrupted. A short one has a limit that is soon over,
-// and longer where that was so short that the proxy was not reached. It tells the limit.
+// attemptThroughProxy makes an attempt, which must not be interrupted. A short one has a short
+// limit, and a longer one if the proxy was not reached in that time. It returns the limit.
 func attemptThroughProxy(t *testing.T, s *Sender, url string, limit *time.Duration, short bool) switchboard.Outcome {
 	t.Helper()
 	if !short {
@@ -183,7 +183,7 @@ func attemptThroughProxy(t *testing.T, s *Sender, url string, limit *time.Durati
 	return o
 }
 
-// TestConnectionToASilentProxyEnds: an attempt that is over leaves none behind.
+// TestConnectionToASilentProxyEnds: a finished attempt leaves no connection behind.
 func TestConnectionToASilentProxyEnds(t *testing.T) {
 	t.Parallel()
 	for _, scheme := range []string{"http", "socks5"} {
@@ -205,12 +205,12 @@ func TestConnectionToASilentProxyEnds(t *testing.T) {
 	}
 }
 
-// TestProxyAwayIsOurs: it uses up no attempt, and says nothing of the receiver.
+// TestProxyAwayIsOurs: an unusable proxy uses up no attempt, and says nothing about the receiver.
 func TestProxyAwayIsOurs(t *testing.T) {
 	t.Parallel()
 	ca, stranger := newAuthority(t), newAuthority(t)
 	_, closed := bound(t)
-	plainPort := listen(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }) // accepts, and never says a word of TLS
+	plainPort := listen(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }) // accepts, but never speaks TLS
 	tests := map[string]struct {
 		proxy   string
 		timeout time.Duration
@@ -237,7 +237,7 @@ func TestProxyAwayIsOurs(t *testing.T) {
 				}
 			})
 			targets := []string{"https://receiver.test"}
-			if !strings.HasPrefix(name, "wants") { // to plain HTTP that is an answer
+			if !strings.HasPrefix(name, "wants") { // to plain HTTP, this is an answer
 				targets = append(targets, "http://receiver.test")
 			}
 			for _, target := range targets {

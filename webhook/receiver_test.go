@@ -26,12 +26,12 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// loopback is the allow-list of a guard under which tests reach their receivers.
+// loopback is the allow-list of the guard with which tests reach their receivers.
 func loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
-// names is a resolver that knows these hosts and no other.
+// names is a resolver that only knows these hosts.
 type names map[string][]netip.Addr
 
 func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
@@ -89,14 +89,14 @@ func send(t *testing.T, s *Sender, url string, timeout time.Duration) switchboar
 	return outcome
 }
 
-// listen is a receiver below HTTP: serve gets each connection, which is closed
-// when it returns. It returns the receiver's address.
+// listen is a receiver below HTTP: serve gets each connection, which is closed when serve returns.
+// It returns the receiver's address.
 func listen(t testing.TB, serve func(conn net.Conn)) string {
 	t.Helper()
 	return listenAt(t, "127.0.0.1:0", serve)
 }
 
-// listener listens at an address; a machine that does not have it skips the test.
+// listener listens at an address. It skips the test on a machine without that address.
 func listener(t testing.TB, address string) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -107,7 +107,7 @@ func listener(t testing.TB, address string) net.Listener {
 	return l
 }
 
-// skipWithout skips the test on a machine that does not have the address, and fails it for any other error.
+// skipWithout skips the test on a machine without the address, and fails it for any other error.
 func skipWithout(t testing.TB, address string, err error) {
 	t.Helper()
 	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
@@ -145,8 +145,8 @@ func portOf(t testing.TB, address string) string {
 	return port
 }
 
-// answers is a receiver that reads each request and then writes these bytes, and
-// closes the connection.
+// answers is a receiver that reads each request and then writes these bytes, and closes the
+// connection.
 func answers(t *testing.T, response string) string {
 	t.Helper()
 	return "http://" + listen(t, func(conn net.Conn) {
@@ -166,7 +166,7 @@ func readRequest(conn net.Conn) error {
 	return err
 }
 
-// flood writes the text until the other side has had enough.
+// flood writes the text until the other side disconnects.
 func flood(w io.Writer, text string) {
 	for {
 		if _, err := io.WriteString(w, text); err != nil {
@@ -206,8 +206,8 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
-// issue makes a certificate for receiver.test that is valid so long from now on;
-// change may be nil.
+// issue makes a certificate for receiver.test that is valid for that long from now on; change may
+// be nil.
 func (a *authority) issue(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
@@ -235,8 +235,8 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// serveTLS is a receiver at https://receiver.test with that certificate; it
-// returns its URL and a sender whose resolver knows it and that trusts the pool.
+// serveTLS is a receiver at https://receiver.test with that certificate. It returns its URL and a
+// sender whose resolver knows it and that trusts the pool.
 func serveTLS(t *testing.T, cert tls.Certificate, trusted *x509.CertPool, handler http.Handler) (string, *Sender) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestRemoteIPIsWhatWasDialled: on a new connection, on one that is kept, and where there is none;
-// never an address that was refused, nor that of the egress proxy.
+// TestRemoteIPIsWhatWasDialled: on a new connection, on a reused one, and without one. It is never
+// an address that was refused, or that of the egress proxy.
 func TestRemoteIPIsWhatWasDialled(t *testing.T) {
 	t.Parallel()
 	s, url := setup(t, nil), newRecorder(t).url

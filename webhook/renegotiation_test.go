@@ -17,9 +17,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// renegotiating is a receiver as IIS with certificates per folder: it negotiates TLS
-// without a client certificate, reads the request, and negotiates again to get one.
-// Go's server cannot do that, and openssl's can. It returns the port.
+// renegotiating is a receiver like IIS with certificates per folder: it negotiates TLS without a
+// client certificate, reads the request, and renegotiates to get one. Go's server cannot do that,
+// but openssl's can. It returns the port.
 func renegotiating(t *testing.T, ca *authority) (port string) {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
@@ -59,11 +59,11 @@ func renegotiating(t *testing.T, ca *authority) (port string) {
 				_, port, _ := net.SplitHostPort(strings.TrimPrefix(line, "ACCEPT "))
 				select {
 				case ports <- port:
-				default: // it says so of each connection
+				default: // it says so for each connection
 				}
 			case strings.HasPrefix(line, "POST "):
 				_, _ = io.WriteString(commands, "R\n") // the command to negotiate again
-			case strings.Contains(line, "depth=0"): // it looks at the certificate that it asked for
+			case strings.Contains(line, "depth=0"): // it checks the certificate that it requested
 				_, name, _ := strings.Cut(line, "CN = ")
 				_, _ = io.WriteString(commands, "HTTP/1.1 200 OK\r\nX-Client: "+name+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 			}
@@ -97,11 +97,11 @@ func TestRenegotiation(t *testing.T) {
 		version  switchboard.HTTPVersion
 		requests int
 	}{
-		{anna, "anna", "", 2},                       // over a connection that could have been HTTP/2's, where it is forbidden, and then HTTP/1.1
-		{anna, "anna", "", 1},                       // it is known by now
+		{anna, "anna", "", 2},                       // over a connection that could have been HTTP/2, where it is forbidden, and then HTTP/1.1
+		{anna, "anna", "", 1},                       // already known
 		{ben, "ben", "", 2},                         // nothing of anna's is used for ben
-		{ben, "ben", switchboard.HTTPVersion1, 1},   // who may know it beforehand
-		{anna, "anna", switchboard.HTTPVersion1, 1}, // and is anna all the same
+		{ben, "ben", switchboard.HTTPVersion1, 1},   // who may know it in advance
+		{anna, "anna", switchboard.HTTPVersion1, 1}, // and is still anna
 	} {
 		w := workWith(url, test.auth)
 		w.Subscription.Request.HTTPVersion = test.version
@@ -110,7 +110,7 @@ func TestRenegotiation(t *testing.T) {
 			t.Errorf("%s, %q: %+v; want 200 after %d requests", test.name, test.version, o, test.requests)
 		}
 	}
-	// Without a certificate to show there is no reason to negotiate again.
+	// Without a certificate there is no reason to renegotiate.
 	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.AuthBearer, Token: "tok-1"}} {
 		o := attempt(t, s, workWith(url, auth), plenty)
 		want(t, o, switchboard.FailureTLS)

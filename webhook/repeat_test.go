@@ -16,8 +16,8 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// keeps is a receiver of HTTP/1.1 that answers the first request of its first
-// connection and does something else with the second; all other connections it serves.
+// keeps is an HTTP/1.1 receiver that answers the first request of its first connection and does
+// something else with the second. It serves all other connections.
 func keeps(t *testing.T, second func(net.Conn) bool) (url string, conns, requests *atomic.Int32) {
 	t.Helper()
 	conns, requests = new(atomic.Int32), new(atomic.Int32)
@@ -39,8 +39,8 @@ func keeps(t *testing.T, second func(net.Conn) bool) (url string, conns, request
 	}), conns, requests
 }
 
-// A kept connection that ends instead of an answer costs no attempt: the request is
-// made once more, on a new one, whatever the method and the headers.
+// A kept connection that ends instead of an answer costs no attempt: the request is repeated once,
+// on a new connection, for any method and headers.
 func TestKeptConnectionThatEnds(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]func(net.Conn) bool{
@@ -86,8 +86,8 @@ func TestKeptConnectionThatEnds(t *testing.T) {
 	}
 }
 
-// A new connection that ends says something of the receiver, and so does a kept one on
-// which some of an answer has come: these are not repeated.
+// A new connection that ends says something about the receiver, and so does a kept one that ends
+// inside an answer: these are not repeated.
 func TestWhatIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -106,7 +106,7 @@ func TestWhatIsNotRepeated(t *testing.T) {
 			t.Errorf("%s: %+v; want %s after one request", name, o, test.failure)
 		}
 	}
-	// Silence is no end: the time limit is the receiver's.
+	// Silence is not an end: the receiver has used up the time limit.
 	url, _, requests := keeps(t, func(conn net.Conn) bool { _, _ = io.Copy(io.Discard, conn); return true })
 	s := setup(t, nil)
 	send(t, s, url, plenty)
@@ -118,7 +118,7 @@ func TestWhatIsNotRepeated(t *testing.T) {
 	if n := requests.Load(); n != 2 {
 		t.Errorf("silent: the receiver got %d requests; want 2", n)
 	}
-	// A 408 is an answer where the connection stays, and where it is new.
+	// A 408 is an answer if the connection stays, and if it is new.
 	const late = "HTTP/1.1 408 X\r\nContent-Length: 0\r\n"
 	url, _, requests = keeps(t, func(conn net.Conn) bool { _, _ = io.WriteString(conn, late+"\r\n"); return true })
 	send(t, s, url, plenty)
@@ -128,7 +128,7 @@ func TestWhatIsNotRepeated(t *testing.T) {
 	if o := send(t, s, answers(t, late+"Connection: close\r\n\r\n"), plenty); o.StatusCode != 408 || o.Requests != 1 {
 		t.Errorf("%+v; want a 408 to one request", o)
 	}
-	// Each connection ends with the first request: that is the receiver's way.
+	// Each connection ends with the first request, as the receiver wants.
 	var all atomic.Int32
 	addr := listen(t, func(conn net.Conn) {
 		if readRequest(conn) == nil {
@@ -138,14 +138,14 @@ func TestWhatIsNotRepeated(t *testing.T) {
 	if o := send(t, s, "http://"+addr, plenty); o.Failure != switchboard.FailureReset || o.Requests != 1 || all.Load() != 1 {
 		t.Errorf("new: %+v after %d requests; want reset after one", o, all.Load())
 	}
-	// Nothing is sent where nothing can be.
+	// Nothing is sent if nothing can be sent.
 	_, taken := bound(t)
 	if o := send(t, s, "http://"+taken, plenty); o.Requests != 0 {
 		t.Errorf("%+v; want no request", o)
 	}
 }
 
-// All kept connections end, as when the receiver starts anew: one repeat is enough.
+// All kept connections end, for example when the receiver restarts: one repeat is enough.
 func TestAllKeptConnectionsEnd(t *testing.T) {
 	t.Parallel()
 	var old atomic.Bool
@@ -160,7 +160,7 @@ func TestAllKeptConnectionsEnd(t *testing.T) {
 			}
 			if of {
 				came <- struct{}{}
-				<-held // until each request has a connection of its own
+				<-held // until each request has its own connection
 			}
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}

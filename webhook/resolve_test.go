@@ -16,7 +16,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/dnstest"
 )
 
-// TestOrderOfAddresses: the families take turns, IPv6 first.
+// TestOrderOfAddresses: the families alternate, IPv6 first.
 func TestOrderOfAddresses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ v4, v6, want []netip.Addr }{
@@ -37,7 +37,7 @@ func TestOrderOfAddresses(t *testing.T) {
 			t.Errorf("%s: %v; want %v", name, got, test.want)
 		}
 	}
-	// IPv6 addresses that come late are next.
+	// Late IPv6 addresses come next.
 	late := queue{addrs: [2][]netip.Addr{ipv4: addresses("1.1.1.1", "1.1.1.2", "1.1.1.3")}}
 	late.drop()
 	late.addrs[ipv6] = addresses("2606::1")
@@ -46,7 +46,7 @@ func TestOrderOfAddresses(t *testing.T) {
 	}
 }
 
-// TestAddressesAreBounded: the owner of a name cannot make one attempt a port scan.
+// TestAddressesAreBounded: the owner of a name cannot turn an attempt into a port scan.
 func TestAddressesAreBounded(t *testing.T) {
 	t.Parallel()
 	var many []netip.Addr
@@ -68,14 +68,14 @@ func TestAddressesAreBounded(t *testing.T) {
 	}
 }
 
-// askingDNS returns a sender that asks that DNS server, and the server.
+// askingDNS returns a sender that uses that DNS server, and the server.
 func askingDNS(t *testing.T) (*Sender, *dnstest.Server) {
 	t.Helper()
 	server := dnstest.New(t)
 	return setup(t, func(c *Config) { c.Guard = guardAsking(server) }), server
 }
 
-// guardAsking is a guard that lets loopback pass, and asks that DNS server.
+// guardAsking is a guard that allows loopback, and uses that DNS server.
 func guardAsking(server *dnstest.Server) *Guard {
 	return GuardConfig{Allow: loopback(), DNSServers: []netip.AddrPort{server.Addr}}.New()
 }
@@ -129,7 +129,7 @@ func releaseAfter(t *testing.T, held, asked dnsmessage.Type) func(*dnstest.Serve
 	}
 }
 
-// TestReasonsOfNames: the detail says what is known of each family.
+// TestReasonsOfNames: the detail says what is known about each family.
 func TestReasonsOfNames(t *testing.T) {
 	t.Parallel()
 	const lookup = "the host's name could not be looked up: "
@@ -166,8 +166,8 @@ func TestReasonsOfNames(t *testing.T) {
 	}
 }
 
-// TestWrongDNSEndsNothing: a name that points at what may not be reached is a failure that
-// passes, and the receiver is reached once the name is right again, or has moved.
+// TestWrongDNSEndsNothing: a name that points at a forbidden address is a temporary failure. The
+// receiver is reached once the name is right again, or has moved.
 func TestWrongDNSEndsNothing(t *testing.T) {
 	t.Parallel()
 	s, server := askingDNS(t)
@@ -194,8 +194,8 @@ func TestWrongDNSEndsNothing(t *testing.T) {
 	attempt("127.0.0.1", "10.1.2.3", "127.0.0.1", "fd00::1")
 }
 
-// TestDNSServers: one that is away, or in trouble, hinders not the next; what one says of a
-// name is believed.
+// TestDNSServers: a server that is away or in trouble does not block the next, and an answer about
+// a name is final.
 func TestDNSServers(t *testing.T) {
 	t.Parallel()
 	port := listenOn(t, "127.0.0.1:0")
@@ -205,7 +205,7 @@ func TestDNSServers(t *testing.T) {
 		broken.Fail("receiver.test", qtype, dnsmessage.RCodeServerFailure)
 	}
 	second.Set("receiver.test", "127.0.0.1")
-	_, away := bound(t) // by TCP, so that most likely nobody has the port in UDP
+	_, away := bound(t) // a TCP port, so that most likely nobody uses it for UDP
 	tests := map[string]struct {
 		servers []netip.AddrPort
 		failure switchboard.Failure
@@ -233,14 +233,14 @@ func TestDNSServers(t *testing.T) {
 	}
 }
 
-// lacking is a resolver on a machine that is short of something. Package net tells it so.
+// lacking is a resolver on a machine that lacks a resource, in the words of package net.
 type lacking struct{ what syscall.Errno }
 
 func (l lacking) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
 	return nil, &net.DNSError{Err: "dial udp 192.0.2.1:53: socket: " + l.what.Error(), Name: host}
 }
 
-// TestShortageInALookupIsOurs as one in connecting is.
+// TestShortageInALookupIsOurs, like a shortage in connecting.
 func TestShortageInALookupIsOurs(t *testing.T) {
 	t.Parallel()
 	for _, what := range shortages() {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A receiver that has said a status has answered, whatever net/http thinks of the rest.
+// A receiver that has sent a status has answered, whatever net/http thinks of the rest.
 func TestStatusOfAnInvalidAnswer(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{ // what follows the status line
@@ -55,7 +55,7 @@ func TestStatusOfAnInvalidAnswer(t *testing.T) {
 	}
 }
 
-// These are answers to net/http too, and stay so.
+// These are answers for net/http too, and do not change.
 func TestUnusualAnswers(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
@@ -125,7 +125,7 @@ func TestStatusIn(t *testing.T) {
 	}
 }
 
-// A header that breaks off is no answer (RFC 9112 8), and the detail says so.
+// A header that breaks off is not an answer (RFC 9112 8), and the detail says so.
 func TestHeaderThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	for _, head := range []string{
@@ -139,9 +139,8 @@ func TestHeaderThatBreaksOff(t *testing.T) {
 	}
 }
 
-// A receiver that ends the connection behind such an answer has answered, also where the
-// end comes in one packet with it, and over HTTP and HTTPS through a proxy as without one
-// as far as the answer can be seen.
+// A receiver that ends the connection after such an answer has answered. This includes an end in
+// the same packet, and HTTP and HTTPS through a proxy as far as the answer is visible.
 func TestInvalidAnswerBeforeTheEnd(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -156,7 +155,7 @@ func TestInvalidAnswerBeforeTheEnd(t *testing.T) {
 				out.hold = true
 				_, _ = io.WriteString(conn, answer)
 				_ = conn.CloseWrite()
-				_ = plain.SetWriteDeadline(time.Time{}) // CloseWrite lets no write follow
+				_ = plain.SetWriteDeadline(time.Time{}) // CloseWrite allows no write after it
 				_, _ = plain.Write(out.bytes)
 				_, _ = io.Copy(io.Discard, plain)
 			}
@@ -180,7 +179,7 @@ func TestInvalidAnswerBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// held is a connection that keeps what is written to it for one packet, while it holds.
+// held is a connection that collects what is written for one packet, while it holds.
 type held struct {
 	net.Conn
 	hold  bool
@@ -195,8 +194,8 @@ func (h *held) Write(p []byte) (int, error) {
 	return h.Conn.Write(p)
 }
 
-// passOn is an egress proxy that passes on one request for plain HTTP, and its answer
-// whether or not it is valid.
+// passOn is an egress proxy that forwards one request for plain HTTP, and its answer whether or not
+// it is valid.
 func passOn(conn net.Conn) {
 	req, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
@@ -211,8 +210,8 @@ func passOn(conn net.Conn) {
 	_, _ = io.Copy(conn, to)
 }
 
-// Over TLS it is the same, and nothing that follows such an answer is taken for the
-// answer to another request: the connection is closed.
+// The same over TLS. Nothing after such an answer is taken for the answer to another request: the
+// connection is closed.
 func TestConnectionOfAnInvalidAnswer(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

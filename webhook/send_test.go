@@ -229,13 +229,13 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 }
 
 func TestNoProxyFromTheEnvironment(t *testing.T) {
-	// Not parallel, as it sets the environment. A proxy on a closed port would make
-	// the attempt fail.
+	// Not parallel, because it sets the environment. A proxy on a closed port would make the
+	// attempt fail.
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("http_proxy", "http://127.0.0.1:1")
 	url := answers(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	s := setup(t, func(c *Config) {
-		c.Guard.resolver = toLoopback{} // net/http never takes a proxy for an address of loopback
+		c.Guard.resolver = toLoopback{} // net/http never uses a proxy for a loopback address
 	})
 	if o := send(t, s, strings.Replace(url, "127.0.0.1", "receiver.test", 1), plenty); o.StatusCode != 200 {
 		t.Errorf("%+v; want 200", o)
@@ -328,7 +328,7 @@ func TestContextThatHasEndedSendsNothing(t *testing.T) {
 	}
 }
 
-// After the head of an answer has come, nothing of ours takes it back.
+// After the head of an answer has come, nothing on our side revokes it.
 func TestAnswerOutlivesCancellation(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

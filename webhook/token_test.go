@@ -18,8 +18,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// forbids is a receiver that answers 403, with that reason if there is one, to the
-// tokens in dead.
+// forbids is a receiver that answers 403, with that reason if given, to the tokens in dead.
 func forbids(t *testing.T, reason string, dead func(token string) bool) (url string, received func() []string) {
 	t.Helper()
 	seen := make(chan string, 100)
@@ -42,8 +41,8 @@ func forbids(t *testing.T, reason string, dead func(token string) bool) (url str
 	}
 }
 
-// Some receivers answer 403 to a token that has expired. Each step is an attempt after
-// a while, with the tokens that the receiver sees in it.
+// Some receivers answer 403 to an expired token. Each step is an attempt after a while, with the
+// tokens that the receiver sees.
 func TestTokenIsRenewedAfter403(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -109,7 +108,7 @@ func TestTokenThatCannotBeRenewedAfter403(t *testing.T) {
 	}
 }
 
-// The parameters are sent, and a token is one for its parameters.
+// The parameters are sent, and a token belongs to its parameters.
 func TestTokenParameters(t *testing.T) {
 	t.Parallel()
 	asked := make(chan string, 10)
@@ -123,7 +122,7 @@ func TestTokenParameters(t *testing.T) {
 	s := setup(t, nil)
 	for _, test := range []struct {
 		parameters map[string]switchboard.Secret
-		want       string // what the endpoint is asked; empty: nothing
+		want       string // what is requested from the endpoint; empty: nothing
 	}{
 		{nil, "grant_type=client_credentials&scope=hooks+calls"},
 		{map[string]switchboard.Secret{"audience": "a&b", "resource": "urn:x y"}, "audience=a%26b&grant_type=client_credentials&resource=urn%3Ax+y&scope=hooks+calls"},
@@ -147,7 +146,7 @@ func TestTokenParameters(t *testing.T) {
 			t.Errorf("asked with %q; want %q", got, test.want)
 		}
 	}
-	// What a list of scopes ends with is no parameter's.
+	// The end of a list of scopes is not taken for a parameter.
 	one, other := workWith(url, l.auth()).Subscription, workWith(url, l.auth()).Subscription
 	one.Auth.Scopes, one.Auth.Parameters = []string{"a"}, map[string]switchboard.Secret{"b": "c"}
 	other.Auth.Scopes = []string{"a", "b", "c"}
@@ -173,8 +172,8 @@ func TestParametersThatAreNotAccepted(t *testing.T) {
 	}
 }
 
-// A token endpoint's kept connection that ends costs no attempt either, and it is asked
-// twice at most.
+// A token endpoint's kept connection that ends also costs no attempt, and the endpoint gets at most
+// two requests.
 func TestTokenEndpointWhoseConnectionEnds(t *testing.T) {
 	t.Parallel()
 	conns := make(chan struct{}, 10)
@@ -205,8 +204,7 @@ func TestTokenEndpointWhoseConnectionEnds(t *testing.T) {
 	}
 }
 
-// A token endpoint of HTTP/2 that turns every request down is asked twice, not for as
-// long as there is time.
+// An HTTP/2 token endpoint that refuses every request gets two, not as many as the time allows.
 func TestTokenEndpointThatTurnsDown(t *testing.T) {
 	t.Parallel()
 	r := newFrames(t, nil, goAway(0, false))
@@ -217,7 +215,7 @@ func TestTokenEndpointThatTurnsDown(t *testing.T) {
 	}
 }
 
-// waiting is a token endpoint that says when it was asked, and answers when it may.
+// waiting is a token endpoint that reports requests, and answers when it may.
 func waiting(t *testing.T) (l *login, asked <-chan struct{}, answer func()) {
 	t.Helper()
 	came, may := make(chan struct{}, 10), make(chan struct{})
@@ -245,7 +243,7 @@ func TestSlowTokenEndpointUsesUpTheAttempt(t *testing.T) {
 	}
 }
 
-// One that waits for a token may leave; those that wait with it still get it.
+// One that waits for a token may leave; the others still get it.
 func TestWaitersForATokenLeaveAlone(t *testing.T) {
 	t.Parallel()
 	shutdown := errors.New("shutting down")
@@ -290,7 +288,7 @@ func TestWaitersForATokenLeaveAlone(t *testing.T) {
 	}
 }
 
-// What a token endpoint adds to its answer is not kept with the token.
+// Additional members of a token endpoint's answer are not kept with the token.
 func TestOnlyTheTokenIsKept(t *testing.T) {
 	t.Parallel()
 	login := newLogin(t, &login{instead: func(w http.ResponseWriter, _ *http.Request) {

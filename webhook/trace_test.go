@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A receiver is told the trace only where that is set, the trace is sampled, and the subscription says nothing
-// else.
+// A receiver gets the trace only if that is enabled, the trace is sampled, and the subscription
+// does not set the header.
 func TestTellTrace(t *testing.T) {
 	t.Parallel()
 	const own, traced = "00-11111111111111111111111111111111-2222222222222222-00", "00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01"

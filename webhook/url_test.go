@@ -18,11 +18,11 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// received is a request as its bytes say it.
+// received is a request by its bytes.
 type received struct{ target, host string }
 
-// lineReceiver answers each request with 200 and tells its request target and Host
-// header as they came: a server of net/http would parse them first.
+// lineReceiver answers each request with 200 and reports its unparsed request target and Host
+// header: a server of net/http would parse them first.
 func lineReceiver(t testing.TB) (port string, requests <-chan received) {
 	t.Helper()
 	seen := make(chan received, 16)
@@ -72,7 +72,7 @@ func answerLines(conn net.Conn, seen chan<- received) {
 	}
 }
 
-// targets are URLs behind scheme and host, with what of them is sent.
+// targets are URLs after scheme and host, with the part that is sent.
 var targets = []struct{ name, written, sent string }{
 	{"encoded slash beside a blank", "/my docs/a%2Fb", "/my%20docs/a%2Fb"},
 	{"encoded semicolon beside a bar", "/a|b/c%2Fd%3Bx", "/a%7Cb/c%2Fd%3Bx"},
@@ -95,8 +95,8 @@ var targets = []struct{ name, written, sent string }{
 	{"no-break space behind", "/hook\u00a0", "/hook"},
 }
 
-// TestTargetOnTheWire: what goes over the wire is what is rendered, for deliveries,
-// challenges and token endpoints alike.
+// TestTargetOnTheWire: what goes over the wire is what is rendered, for deliveries, challenges and
+// token endpoints.
 func TestTargetOnTheWire(t *testing.T) {
 	t.Parallel()
 	port, requests := lineReceiver(t)
@@ -117,7 +117,7 @@ func TestTargetOnTheWire(t *testing.T) {
 		if got := <-requests; got != want {
 			t.Errorf("%s: delivered to %+v; want %+v", test.name, got, want)
 		}
-		_ = s.Challenge(t.Context(), w.Subscription) // the answer is wrong, which is no matter here
+		_ = s.Challenge(t.Context(), w.Subscription) // the answer is wrong, which does not matter here
 		if got := <-requests; got != want {
 			t.Errorf("%s: challenged at %+v; want %+v", test.name, got, want)
 		}
@@ -129,8 +129,8 @@ func TestTargetOnTheWire(t *testing.T) {
 	}
 }
 
-// TestRenderedTargetOnTheWire: a URL is received as it was rendered and is shown, whatever
-// text stands around a value.
+// TestRenderedTargetOnTheWire: the receiver gets the URL that was rendered and is shown, for any
+// text around a value.
 func TestRenderedTargetOnTheWire(t *testing.T) {
 	t.Parallel()
 	port, requests := lineReceiver(t)
@@ -145,7 +145,7 @@ func TestRenderedTargetOnTheWire(t *testing.T) {
 			w.Event.Data, _ = json.Marshal(map[string]string{"v": value})
 			m, err := s.Prepare(w, time.Now())
 			if err != nil {
-				continue // no URL can be made of it
+				continue // it is not a valid URL
 			}
 			shown, outcome, err := s.Attempt(t.Context(), w, time.Now(), time.Minute)
 			if err != nil || outcome.StatusCode != http.StatusOK || shown.URL != switchboard.MaskQuery(m.URL) {
@@ -162,7 +162,7 @@ func TestRenderedTargetOnTheWire(t *testing.T) {
 	}
 }
 
-// TestHostOnTheWire: the name that is dialled is the one that the Host header says.
+// TestHostOnTheWire: the dialled name is that in the Host header.
 func TestHostOnTheWire(t *testing.T) {
 	t.Parallel()
 	port, requests := lineReceiver(t)
@@ -229,7 +229,7 @@ func TestTargetOverHTTP2(t *testing.T) {
 	}
 }
 
-// TestQueryIsNotKept: of what was sent, and of what could not be.
+// TestQueryIsNotKept: neither of what was sent nor of what could not be sent.
 func TestQueryIsNotKept(t *testing.T) {
 	t.Parallel()
 	port, requests := lineReceiver(t)
@@ -256,7 +256,7 @@ func TestQueryIsNotKept(t *testing.T) {
 	}
 }
 
-// TestParamsArriveAsRendered sends requests and looks at what a server of net/http read.
+// TestParamsArriveAsRendered sends requests and checks what a server of net/http read.
 func TestParamsArriveAsRendered(t *testing.T) {
 	t.Parallel()
 	type seen struct {

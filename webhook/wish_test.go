@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// TestReceiverWishes: the header is obeyed only where the receiver knows Standard Webhooks.
+// TestReceiverWishes: the header counts only if the receiver knows Standard Webhooks.
 func TestReceiverWishes(t *testing.T) {
 	t.Parallel()
 	const disable, abort = switchboard.WishDisable, switchboard.WishAbortMessage

@@ -44,7 +44,7 @@ func TestBodyBudget(t *testing.T) {
 		}
 	}
 	wide := newBodyBudget(100, time.Minute)
-	for i := range 5 { // of unknown length, and then of 20
+	for i := range 5 { // first of unknown length, then of 20
 		if i == 3 {
 			wide.wait = time.Millisecond
 		}

@@ -22,7 +22,7 @@ func zipped(t testing.TB, text string) string {
 	return b.String()
 }
 
-// TestLengthOf: of a compressed body it is not known, on whatever line the coding stands.
+// TestLengthOf: the length of a compressed body is unknown, on whatever line the coding is.
 func TestLengthOf(t *testing.T) {
 	t.Parallel()
 	for want, lines := range map[int64][][]string{
@@ -39,7 +39,7 @@ func TestLengthOf(t *testing.T) {
 	}
 }
 
-// TestBombIsNotUnfolded: of what a bomb would become, no more than the limit is made.
+// TestBombIsNotUnfolded: no more than the limit of a bomb is decompressed.
 func TestBombIsNotUnfolded(t *testing.T) {
 	t.Parallel()
 	const limit = 1000

@@ -13,13 +13,13 @@ import (
 	"github.com/seed-49a43567/switchboard/client/receive"
 )
 
-// Example is a receiver whose secret is being rotated: it takes what is signed with either.
+// Example is a receiver during a rotation of its secret: it accepts signatures by either one.
 func Example() {
 	verifier, err := receive.New(receive.Config{Secrets: []string{newer, older}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	seen := map[string]bool{} // a real receiver keeps this in its database
+	seen := map[string]bool{} // a real receiver stores this in its database
 	handler := verifier.Handler(func(w http.ResponseWriter, _ *http.Request, m receive.Message) {
 		if !seen[m.ID] {
 			seen[m.ID] = true
@@ -28,7 +28,7 @@ func Example() {
 		w.WriteHeader(http.StatusNoContent)
 	})
 
-	// Switchboard's part: two deliveries that are genuine, and one of somebody else.
+	// Switchboard's part: two genuine deliveries, and one from somebody else.
 	for _, secret := range []string{newer, older, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		answer := httptest.NewRecorder()
 		handler.ServeHTTP(answer, webhook(secret))
@@ -41,7 +41,7 @@ func Example() {
 	// 401
 }
 
-// webhook is a request that is signed with the secret.
+// webhook returns a request that is signed with the secret.
 func webhook(secret string) *http.Request {
 	const body = `{"type":"ticket.created"}`
 	at := time.Now()

@@ -17,7 +17,7 @@ const (
 	newer = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 )
 
-// signed is a webhook as Switchboard sends it at that time, signed with those secrets.
+// signed returns a webhook that Switchboard would send at that time, signed with those secrets.
 func signed(t testing.TB, body string, at time.Time, secrets ...string) *http.Request {
 	t.Helper()
 	var signers []switchboard.SigningSecret
@@ -31,7 +31,7 @@ func signed(t testing.TB, body string, at time.Time, secrets ...string) *http.Re
 	return r
 }
 
-// TestHandler: only what is genuine reaches the receiver.
+// TestHandler: only genuine webhooks reach the receiver.
 func TestHandler(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -75,7 +75,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// TestSecrets: a secret with which anybody could sign is refused, and none is shown.
+// TestSecrets: a secret with which anybody could sign is refused, and no error shows a secret.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	for _, secrets := range [][]string{nil, {""}, {"whsec_"}, {newer, ""}, {"whsec_not-base64!"}, {"sbk_hunter2hunter2"}} {
@@ -86,7 +86,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestVerify: the bytes count, not what they mean.
+// TestVerify: the bytes count, not their meaning.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	v, err := receive.New(receive.Config{Secrets: []string{newer}})

@@ -25,12 +25,12 @@ var pg = pgtest.New(nil)
 
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
-// awaitTimeout is how long something may take that takes seconds, or minutes where a Temporal
-// server has not been compiled yet.
+// awaitTimeout limits what takes seconds, or minutes if a Temporal server has not been compiled
+// yet.
 const awaitTimeout = 15 * time.Minute
 
-// TestTemporalAtHand: the stack takes the Temporal server that answers at the address, else that
-// of the program temporal, else the one that it builds; and on each the demo's events arrive.
+// TestTemporalAtHand: the stack uses the Temporal server that answers at the address, or that of
+// the program temporal, or the one that it builds. With each, the demo's events arrive.
 func TestTemporalAtHand(t *testing.T) {
 	t.Setenv("PATH", pathWithout(t, "temporal"))
 	built := startStack(t, freeAddress(t))
@@ -52,7 +52,7 @@ func TestTemporalAtHand(t *testing.T) {
 	tool.awaitDelivered()
 	tool.awaitMetrics()
 
-	// The stack does not go on without its server, and says where to look.
+	// The stack does not continue without its server, and says where to look.
 	if err := syscall.Kill(-tool.serverPID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestTemporalAtHand(t *testing.T) {
 	}
 }
 
-// TestNoTemporal: what is wrong is said before anything is built.
+// TestNoTemporal: what is wrong is reported before anything is built.
 func TestNoTemporal(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -140,7 +140,7 @@ func (s *running) awaitDelivered() {
 	})
 }
 
-// awaitMetrics waits until Temporal's server shows what the dashboard asks of it.
+// awaitMetrics waits until Temporal's server shows the metrics for the dashboard.
 func (s *running) awaitMetrics() {
 	s.t.Helper()
 	s.until("metrics of Temporal", func() bool {
@@ -169,7 +169,7 @@ func (s *running) until(what string, holds func() bool) {
 	}
 }
 
-// serverPID is the process id, and so the group, of the server that [commandLineTool] runs.
+// serverPID is the process id, and so the process group, of the server that [commandLineTool] runs.
 func (s *running) serverPID() int {
 	s.t.Helper()
 	var pid int
@@ -183,9 +183,9 @@ func (s *running) serverPID() int {
 	return pid
 }
 
-// commandLineTool makes a program that is called as Temporal's command-line tool is, and returns
-// its folder. It runs the server that the test has built before, and writes its process id where
-// the tool has its state. An argument that the tool does not know is an error.
+// commandLineTool makes a program with the interface of Temporal's command-line tool, and returns
+// its folder. It runs the server that the test built, and writes the process id where the tool
+// stores its state. An argument that the tool does not know is an error.
 func commandLineTool(t *testing.T) (dir string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -219,7 +219,7 @@ exec ` + filepath.Join(filepath.Dir(self), "switchboard-dev") + ` temporal --add
 	return dir
 }
 
-// pathWithout is the PATH without the folders that have a program.
+// pathWithout returns the PATH without the folders that contain a program.
 func pathWithout(t *testing.T, program string) string {
 	t.Helper()
 	var kept []string
@@ -231,7 +231,7 @@ func pathWithout(t *testing.T, program string) string {
 	return strings.Join(kept, string(filepath.ListSeparator))
 }
 
-// folder is one that Postgres may enter as another user, too.
+// folder makes a folder that Postgres may also enter as another user.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "switchboard-stack-")
@@ -245,7 +245,7 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress returns an address on which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	address, err := freeport.Address()

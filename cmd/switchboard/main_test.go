@@ -19,11 +19,11 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// TestCreateKeyFlags: a slip of the shell does not make a key that may do more, or for
-// longer, than was meant.
+// TestCreateKeyFlags: a mistake in the shell does not make a key with more rights, or a longer
+// life, than intended.
 func TestCreateKeyFlags(t *testing.T) {
 	t.Parallel()
-	// Nothing answers there: what is not refused fails by that.
+	// Nothing answers there, so a line that is not refused also fails.
 	const away = "database is away"
 	for _, test := range []struct {
 		flags []string
@@ -53,7 +53,7 @@ func TestCreateKeyFlags(t *testing.T) {
 	}
 }
 
-// TestCommandsNeedNothingElse: what a command does not need need not be set.
+// TestCommandsNeedNothingElse: settings that a command does not need may be missing.
 func TestCommandsNeedNothingElse(t *testing.T) {
 	for _, name := range []string{"SWITCHBOARD_DATABASE_URL", "SWITCHBOARD_ENCRYPTION_KEY"} {
 		t.Setenv(name, "")
@@ -70,7 +70,7 @@ func TestCommandsNeedNothingElse(t *testing.T) {
 	}
 }
 
-// TestHelpHasTheSettingsOfACommand: who makes a key does not read about breakers.
+// TestHelpHasTheSettingsOfACommand: people who make a key do not read about breakers.
 func TestHelpHasTheSettingsOfACommand(t *testing.T) {
 	t.Parallel()
 	for command, test := range map[string]struct{ has, lacks []string }{
@@ -91,8 +91,8 @@ func TestHelpHasTheSettingsOfACommand(t *testing.T) {
 		var printed bytes.Buffer
 		parser.Stdout = &printed
 		parser.Exit = func(int) {}
-		_, _ = parser.Parse(append(strings.Fields(command), "--help")) // what is missing for a run is said after the help
-		text := strings.Join(strings.Fields(printed.String()), " ")    // it is in lines of the terminal's width
+		_, _ = parser.Parse(append(strings.Fields(command), "--help")) // a missing setting is reported after the help
+		text := strings.Join(strings.Fields(printed.String()), " ")    // it is wrapped to the terminal's width
 		for _, flag := range test.has {
 			if !strings.Contains(text, flag) {
 				t.Errorf("%s --help lacks %s", command, flag)
@@ -106,7 +106,7 @@ func TestHelpHasTheSettingsOfACommand(t *testing.T) {
 	}
 }
 
-// TestWrongDuration: it is the flag that is named, and how it would be right.
+// TestWrongDuration: the error names the flag, and shows a right value.
 func TestWrongDuration(t *testing.T) {
 	t.Parallel()
 	var c commands
@@ -120,7 +120,7 @@ func TestWrongDuration(t *testing.T) {
 	}
 }
 
-// TestExitCodes: which command has which code for a wrong flag, and for what it could not check.
+// TestExitCodes: the commands' exit codes for a wrong flag, and for what they could not check.
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -174,7 +174,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestCommit: as the go command notes it.
+// TestCommit: in the form of the go command.
 func TestCommit(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC)

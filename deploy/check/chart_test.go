@@ -24,7 +24,7 @@ const (
 	space    = "webhooks"
 )
 
-// cases are the sets of values that the chart is checked with, by name.
+// cases are the sets of values for checking the chart, by name.
 func cases(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	files, err := filepath.Glob("testdata/values/*.yaml")
@@ -42,7 +42,7 @@ func cases(t *testing.T) map[string]map[string]any {
 	return found
 }
 
-// helm lint: no error, and no warning either.
+// helm lint: neither errors nor warnings.
 func TestLint(t *testing.T) {
 	t.Parallel()
 	for name, values := range cases(t) {
@@ -54,7 +54,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// helm template: each case has the objects that it is to have, and Kubernetes knows every field.
+// helm template: each case has the expected objects, and Kubernetes knows every field.
 func TestTemplate(t *testing.T) {
 	t.Parallel()
 	always := []string{
@@ -86,7 +86,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// Values that cannot be meant are refused before anything is rendered.
+// Implausible values are refused before anything is rendered.
 func TestValuesAreChecked(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ values, says string }{
@@ -117,7 +117,7 @@ func TestValuesAreChecked(t *testing.T) {
 	}
 }
 
-// renderTexts renders the chart as an install would, by template.
+// renderTexts renders the chart like an install, by template.
 func renderTexts(values map[string]any) (map[string]string, error) {
 	chart, err := loader.Load(chartDir)
 	if err != nil {

@@ -22,8 +22,8 @@ func loadCompose(t *testing.T, variables ...string) *types.Project {
 	return project
 }
 
-// What a deployment needs is true of each service: pinned, bounded, reachable from this machine
-// alone, and without a secret.
+// Each service meets the requirements of a deployment: pinned, limited, reachable only from this
+// machine, and without a secret.
 func TestComposeServices(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t)
@@ -57,14 +57,14 @@ func TestComposeServices(t *testing.T) {
 	}
 }
 
-// secretName reports whether a variable is one that holds a secret.
+// secretName reports whether a variable contains a secret.
 func secretName(variable string) bool {
 	return regexp.MustCompile(`PASSWORD|PWD|_KEY|TOKEN|SECRET|DATABASE_URL`).MatchString(variable)
 }
 
-// checkLife checks a service by what it is: one that runs is started again and says how it is,
-// and is waited for until it is healthy; one that prepares something is tried again, and waited
-// for until it has ended.
+// checkLife checks a service by its kind. One that runs is restarted and has a health check, and
+// others wait until it is healthy. One that prepares something is repeated, and others wait until
+// it has ended.
 func checkLife(t *testing.T, project *types.Project, s types.ServiceConfig) {
 	t.Helper()
 	step := slices.Contains([]string{"secrets", "temporal-schema", "migrate", "setup"}, s.Name)
@@ -88,7 +88,7 @@ func checkLife(t *testing.T, project *types.Project, s types.ServiceConfig) {
 	}
 }
 
-// What the loader is trusted with: a mistake of each kind is refused.
+// What the loader is trusted to do: it refuses a mistake of each kind.
 func TestComposeMistakes(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(composeFile)
@@ -120,7 +120,7 @@ func TestComposeMistakes(t *testing.T) {
 	}
 }
 
-// The variables that a user may set reach what they are for.
+// The variables that a user may set have their effects.
 func TestComposeVariables(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t, "SWITCHBOARD_IMAGE=registry.example/switchboard:1.2.3", "SWITCHBOARD_PORT=9000", "TEMPORAL_UI_PORT=9001", "PROMETHEUS_PORT=9002", "GRAFANA_PORT=9003")
@@ -142,7 +142,7 @@ func TestComposeVariables(t *testing.T) {
 	}
 }
 
-// switchboardServices names the services that run our binary.
+// switchboardServices returns the names of the services that run our binary.
 func switchboardServices(project *types.Project) []string {
 	var names []string
 	for name, s := range project.Services {

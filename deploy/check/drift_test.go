@@ -16,8 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The example of an environment is where every setting has its name: a test beside it
-// compares it with the declaration of the configuration.
+// The example of an environment has the name of every setting. A test next to it compares it with
+// the declaration of the configuration.
 const exampleFile = "../switchboard.env.example"
 
 var setting = regexp.MustCompile(`(?m)^#?((?:SWITCHBOARD|TEMPORAL)_[A-Z0-9_]+|GOGC)=(.*)$`)
@@ -34,8 +34,8 @@ func exampleSettings(t *testing.T) map[string]string {
 	return found
 }
 
-// setByChart are the settings that no value of the chart sets: secrets come from the Secret,
-// and where a pod listens is the chart's own matter.
+// setByChart are the settings that no value of the chart sets: secrets come from the Secret, and
+// the chart decides where a pod listens.
 func setByChart() []string {
 	return []string{
 		"SWITCHBOARD_DATABASE_URL", "SWITCHBOARD_DATABASE_URL_FILE", "SWITCHBOARD_ENCRYPTION_KEY", "SWITCHBOARD_ENCRYPTION_KEY_FILE",
@@ -43,7 +43,7 @@ func setByChart() []string {
 	}
 }
 
-// The chart takes every setting that there is, and Compose and the chart set no other.
+// The chart has every setting, and Compose and the chart set no other.
 func TestSettingNames(t *testing.T) {
 	t.Parallel()
 	known := exampleSettings(t)
@@ -83,7 +83,7 @@ func TestSettingNames(t *testing.T) {
 	}
 }
 
-// configOf is the environment that Deployments have of the ConfigMap.
+// configOf is the environment that Deployments get from the ConfigMap.
 func configOf(t *testing.T, o objects) map[string]string {
 	t.Helper()
 	d := all[*appsv1.Deployment](o)[0]
@@ -94,8 +94,8 @@ func configOf(t *testing.T, o objects) map[string]string {
 	return config.Data
 }
 
-// Api and worker run alike whoever runs them: by the same command, on the same port, and with
-// the same time to stop.
+// The API and the worker run in the same way everywhere: with the same command, on the same port,
+// and with the same time to stop.
 func TestProcessesAreTheSame(t *testing.T) {
 	t.Parallel()
 	type process struct {
@@ -118,7 +118,7 @@ func TestProcessesAreTheSame(t *testing.T) {
 		if port := ":" + strconv.Itoa(int(pod.Containers[0].Ports[0].ContainerPort)); port != want.Listen {
 			t.Errorf("chart: %s has the port %s", name, port)
 		}
-		if name == "worker" { // both share a host, and have two ports
+		if name == "worker" { // both share a host, and have different ports
 			want.Listen = ":8081"
 		}
 		if got := (process{unit(t, name, `ExecStart=/usr/local/bin/switchboard (\w+)`), unitListen(t, name, example), unitStop(t, name)}); got != want {
@@ -133,8 +133,8 @@ func TestProcessesAreTheSame(t *testing.T) {
 	}
 }
 
-// One process that is both listens and stops as a worker does, which takes longer, and leaves the balancer first, as
-// an API does. The API's service leads to it.
+// A process that does both listens and stops like a worker, which takes longer, and leaves the load
+// balancer first, like an API. The API's service leads to it.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	split, serve := render(t, nil), render(t, cases(t)["serve"])
@@ -147,7 +147,7 @@ func TestServe(t *testing.T) {
 	got := pod(serve, "serve")
 	for _, spread := range [][]corev1.TopologySpreadConstraint{want.TopologySpreadConstraints, got.TopologySpreadConstraints} {
 		for i := range spread {
-			spread[i].LabelSelector = nil // names the component
+			spread[i].LabelSelector = nil // it names the component
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -175,8 +175,7 @@ func unitStop(t *testing.T, name string) time.Duration {
 	return d
 }
 
-// unitListen is where a unit's process listens: where its flag says, else where the file of
-// its environment does.
+// unitListen is where a unit's process listens: by its flag, or else by its environment file.
 func unitListen(t *testing.T, name, example string) string {
 	t.Helper()
 	if flag := unit(t, name, `ExecStart=[^\n]*?(?: --listen=(\S+))?$`); flag != "" {
@@ -185,7 +184,7 @@ func unitListen(t *testing.T, name, example string) string {
 	return example
 }
 
-// match is the first group of the first match of a pattern in a file.
+// match returns the first group of the first match of a pattern in a file.
 func match(t *testing.T, file, pattern string) string {
 	t.Helper()
 	found := regexp.MustCompile(pattern).FindSubmatch(read(t, file))
@@ -195,7 +194,7 @@ func match(t *testing.T, file, pattern string) string {
 	return string(found[1])
 }
 
-// Jobs and steps are the same commands, and the namespace is one.
+// Jobs and steps have the same commands, and the same namespace.
 func TestStepsAreTheSame(t *testing.T) {
 	t.Parallel()
 	project, o := loadCompose(t), render(t, cases(t)["everything"])
@@ -221,8 +220,8 @@ func TestStepsAreTheSame(t *testing.T) {
 	}
 }
 
-// Compose runs the versions of Temporal that Switchboard is built and tested with, and the
-// chart is of the version that it installs.
+// Compose runs the versions of Temporal that Switchboard is built and tested with, and the chart
+// has the version that it installs.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t)
@@ -231,7 +230,7 @@ func TestVersions(t *testing.T) {
 		"temporal":        "temporalio/server:" + server,
 		"temporal-schema": "temporalio/admin-tools:" + server,
 		"temporal-ui":     "temporalio/ui:" + match(t, "../../go.mod", `github\.com/temporalio/ui-server/v2 v(\S+)`),
-		"secrets":         project.Services["postgres"].Image, // which is there already
+		"secrets":         project.Services["postgres"].Image, // which exists already
 	} {
 		if got := project.Services[service].Image; got != image {
 			t.Errorf("%s is %s, want %s", service, got, image)
@@ -245,7 +244,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// Compose runs Temporal and Postgres as README.md, steps 1 and 2, has them.
+// Compose runs Temporal and Postgres in the way of README.md, steps 1 and 2.
 func TestServersAreAsREADMESays(t *testing.T) {
 	t.Parallel()
 	project, readme := loadCompose(t), string(read(t, "../README.md"))
@@ -275,8 +274,8 @@ func TestServersAreAsREADMESays(t *testing.T) {
 	}
 }
 
-// Prometheus of Compose scrapes every process, on its port, under the name that the chart's
-// monitor gives it; and the secrets belong to the user that the image and the chart have.
+// Compose's Prometheus scrapes every process, on its port, with the name that the chart's monitor
+// gives it. The secrets belong to the user of the image and the chart.
 func TestNamesOfCompose(t *testing.T) {
 	t.Parallel()
 	prometheus := string(read(t, "../compose/prometheus.yaml"))
@@ -306,7 +305,7 @@ func TestNamesOfCompose(t *testing.T) {
 	}
 }
 
-// What autoscalers and their description name is measured.
+// The metrics of autoscalers and their description exist.
 func TestMetricsOfAutoscalers(t *testing.T) {
 	t.Parallel()
 	code := string(read(t, "../../activities/metrics.go")) + string(read(t, "../../cmd/switchboard/app/telemetry.go"))

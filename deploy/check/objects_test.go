@@ -23,14 +23,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// objects are what a chart renders.
+// objects are the objects that a chart renders.
 type objects struct {
 	notes  string
 	byName map[string]runtime.Object // by Kind/name
 }
 
-// render renders the chart with values, and decodes strictly what comes out: an unknown or a
-// double field is an error, as it is for `kubectl apply --validate=strict`.
+// render renders the chart with values, and decodes the result strictly: an unknown or duplicate
+// field is an error, as for `kubectl apply --validate=strict`.
 func render(t *testing.T, values map[string]any) objects {
 	t.Helper()
 	texts, err := renderTexts(values)
@@ -68,7 +68,7 @@ func render(t *testing.T, values map[string]any) objects {
 	return found
 }
 
-// decode decodes one object. Of a kind that others define, the name alone is read.
+// decode decodes one object. For kinds that others define, it only reads the name.
 func decode(document []byte) (string, runtime.Object, error) {
 	var named metav1.PartialObjectMetadata
 	if err := yaml.Unmarshal(document, &named); err != nil {
@@ -86,7 +86,7 @@ func decode(document []byte) (string, runtime.Object, error) {
 	return name, object, err
 }
 
-// scheme knows the kinds that the chart has.
+// scheme knows the kinds in the chart.
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -94,13 +94,13 @@ func scheme() *runtime.Scheme {
 		networkingv1.AddToScheme, policyv1.AddToScheme, monitoringv1.AddToScheme,
 	} {
 		if err := add(s); err != nil {
-			panic(err) // two kinds of one name, which no input can cause
+			panic(err) // two kinds with one name, which no input can cause
 		}
 	}
 	return s
 }
 
-// withoutComments is a document without the lines that are comments or separators.
+// withoutComments returns a document without comment lines and separators.
 func withoutComments(document []byte) []byte {
 	var kept []byte
 	for line := range bytes.Lines(document) {
@@ -111,7 +111,7 @@ func withoutComments(document []byte) []byte {
 	return kept
 }
 
-// all are the objects of one type.
+// all returns the objects of one type.
 func all[T runtime.Object](o objects) []T {
 	var found []T
 	for _, object := range o.byName {
@@ -122,7 +122,7 @@ func all[T runtime.Object](o objects) []T {
 	return found
 }
 
-// That the decoder notices: a field that Kubernetes does not have, and one of another type.
+// The decoder finds a field that Kubernetes does not have, and one of the wrong type.
 func TestDecodeIsStrict(t *testing.T) {
 	t.Parallel()
 	const right = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80}]}\n"

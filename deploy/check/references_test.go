@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What no schema sees: each object finds what it names, in every case.
+// What no schema checks: each object finds what it names, in every case.
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	for name, values := range cases(t) {
@@ -61,7 +61,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// pod is a kind of pod, as a Deployment or a Job has it.
+// pod is a pod template, as in a Deployment or a Job.
 type pod struct {
 	owner string
 	corev1.PodTemplateSpec
@@ -110,7 +110,7 @@ func checkDeployment(t *testing.T, o objects, d *appsv1.Deployment) {
 	if container.LivenessProbe.HTTPGet.Path == "/readyz" {
 		t.Errorf("%s is restarted because of what is missing elsewhere", d.Name)
 	}
-	// One that is not made here is the one that the case external-secrets names.
+	// One that the chart does not make is the one in the case external-secrets.
 	if account := d.Spec.Template.Spec.ServiceAccountName; o.byName["ServiceAccount/"+account] == nil && account != "webhooks" {
 		t.Errorf("%s runs as %s, which is not there", d.Name, account)
 	}
@@ -149,8 +149,7 @@ func checkMonitor(t *testing.T, o objects, m *monitoringv1.ServiceMonitor) {
 	}
 }
 
-// Every pod is held to what the pod security standard "restricted" asks, and to a file system
-// that it cannot write to.
+// Every pod meets the pod security standard "restricted", and cannot write to its file system.
 func TestPodsAreRestricted(t *testing.T) {
 	t.Parallel()
 	for name, values := range cases(t) {
@@ -174,7 +173,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// What the chart brings of deploy/ is what is there: the alerts and the dashboards.
+// The chart's copies of files in deploy/ are current: the alerts and the dashboards.
 func TestFilesOfTheChart(t *testing.T) {
 	t.Parallel()
 	o := render(t, cases(t)["everything"])

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The chart's README lists every value with its default and what values.yaml says of it.
+// The chart's README lists every value with its default and its comment in values.yaml.
 // UPDATE_DOCS=1 writes the list.
 func TestValuesInREADME(t *testing.T) {
 	t.Parallel()
@@ -37,8 +37,8 @@ func TestValuesInREADME(t *testing.T) {
 	}
 }
 
-// listValues lists the values below a mapping. One that has a comment is a line; one without
-// must be a group of such.
+// listValues lists the values below a mapping. A value with a comment is a line; one without must
+// be a group of such values.
 func listValues(t *testing.T, table *strings.Builder, prefix string, mapping *yaml.Node) {
 	t.Helper()
 	for i := 0; i < len(mapping.Content); i += 2 {
@@ -58,7 +58,7 @@ func listValues(t *testing.T, table *strings.Builder, prefix string, mapping *ya
 	}
 }
 
-// defaultOf is a value as JSON, or what it is where that is long.
+// defaultOf writes a value as JSON, or a description if it is long.
 func defaultOf(t *testing.T, value *yaml.Node) string {
 	t.Helper()
 	var decoded any

@@ -116,9 +116,8 @@ func TestCheckTemplatesRefuses(t *testing.T) {
 	}
 }
 
-// What cannot be rendered with a sample is found wherever that stands among them: a
-// type that the subscription names is refused, for one among many of a pattern it is a
-// warning.
+// A sample that cannot be rendered is found at any position. For a type that the subscription
+// names, it is refused; for one of many types of a pattern, it is a warning.
 func TestEachEventTypeIsTried(t *testing.T) {
 	t.Parallel()
 	plain := func(eventType string, n int, named bool) (samples []Sample) {
@@ -174,7 +173,7 @@ func TestEachEventTypeIsTried(t *testing.T) {
 	}
 }
 
-// However many samples and placeholders there are, trying them ends, and says so.
+// For any number of samples and placeholders, trying them ends, and says so.
 func TestTryingIsBounded(t *testing.T) {
 	t.Parallel()
 	var samples []Sample
@@ -199,7 +198,7 @@ func TestTryingIsBounded(t *testing.T) {
 	}
 }
 
-// A filter that encodes what its place encodes anyway is a warning.
+// A filter that repeats the encoding of its place is a warning.
 func TestEncodingTwiceIsToldOf(t *testing.T) {
 	t.Parallel()
 	leaf := func(contentType, source string) func(*switchboard.Request) {
@@ -237,7 +236,7 @@ func TestEncodingTwiceIsToldOf(t *testing.T) {
 	}
 }
 
-// A placeholder of the event itself that the data have too is a warning.
+// A placeholder of the event itself that also exists in the data is a warning.
 func TestEventOfTheDataIsToldOf(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]int{"{{ event.id }}": 1, "{{ event.key }}": 0, `{{ ["event"].id }}`: 0, "{{ event.name }}": 0} {
@@ -250,8 +249,8 @@ func TestEventOfTheDataIsToldOf(t *testing.T) {
 	}
 }
 
-// A warning tells the whole path of its field, and a leaf holds hundreds of placeholders:
-// 56 KB of params got an answer of 247 MiB.
+// A warning has the whole path of its field, and a leaf may have hundreds of placeholders: 56 KB of
+// params caused an answer of 247 MiB.
 func TestWarningsAreBounded(t *testing.T) {
 	t.Parallel()
 	check := func(placeholders int, leaf string) ([]string, error) {
@@ -281,7 +280,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	if got, err := check(0, long); err != nil || len(got) != 1 || len(got[0]) > 1000 {
 		t.Errorf("a long placeholder: %.1000q, %v; want one short warning", got, err)
 	}
-	// What is wrong is found behind any number of warnings.
+	// An error is found after any number of warnings.
 	if _, err := check(600, `{{ a | plus: \"a\" }}`); switchboard.CodeOf(err) != switchboard.CodeInvalid {
 		t.Errorf("an error in the same leaf: %v", err)
 	}

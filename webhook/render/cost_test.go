@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// To tell the size of a text, each of its letters is looked at: a template that asks
-// again and again took 15 s of a worker.
+// Computing the size of a text visits each of its letters. A template that repeated this took 15 s
+// of a worker.
 func TestSizesArePaidFor(t *testing.T) {
 	t.Parallel()
 	render := func(times int) error {
@@ -32,8 +32,8 @@ func TestSizesArePaidFor(t *testing.T) {
 	}
 }
 
-// Items that write nothing have names all the same: 40,000 of them under a name of
-// 120 KB took 2.8 GB of a worker.
+// Items without output still have names: 40,000 of them under a name of 120 KB took 2.8 GB of a
+// worker.
 func TestItemsWithoutFieldsArePaidFor(t *testing.T) { // not parallel: it reads the heap's counters
 	long := strings.Repeat("k", 120<<10)
 	for name, data := range map[string]string{
@@ -64,7 +64,7 @@ func TestItemsWithoutFieldsArePaidFor(t *testing.T) { // not parallel: it reads 
 	}
 }
 
-// numbered is the format once with each number below n.
+// numbered repeats the format with each number below n.
 func numbered(n int, format string) string {
 	var b strings.Builder
 	for i := range n {

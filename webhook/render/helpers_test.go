@@ -28,7 +28,7 @@ func render(r *Renderer, w switchboard.LoadedDelivery) (Message, error) {
 	return r.Render(&w.Subscription, []switchboard.Event{w.Event}, time.Now())
 }
 
-// A message of several events is not supported: none is sent without the others.
+// A message of several events is not supported. None of them is sent alone.
 func TestRenderTakesOneEvent(t *testing.T) {
 	t.Parallel()
 	w := work("https://receiver.test/hook")

@@ -33,7 +33,7 @@ func (firstline) VendorName(platform, eventType string) string {
 	return ""
 }
 
-// script is a work whose subscription sends params made of an event like Firstline's.
+// script is a work whose subscription sends params made from an event like Firstline's.
 func script(method, contentType, params string) switchboard.LoadedDelivery {
 	w := work("https://api.example.com/users")
 	w.Event.Key = "310"

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// nasty are values that break out of a place that is not escaped for them.
+// nasty are values that break out of a place without escaping.
 func nasty() []string {
 	return []string{
 		"", "plain", `"`, `'`, `\`, "\n", "\r\n", "a\r\nX-Evil: 1\r\n\r\nGET / HTTP/1.1", "&", "a=1&b=2", "<", "</v><w>", "<![CDATA[x]]>", "]]>", "<!--", "%", "%2e%2e%2f",
@@ -25,8 +25,7 @@ func nasty() []string {
 	}
 }
 
-// event returns the data of an event whose member v is the value, and the value as
-// JSON carries it.
+// event returns the data of an event whose member v is the value, and the value in its JSON form.
 func event(t testing.TB, value string) (data []byte, carried string) {
 	t.Helper()
 	data, err := json.Marshal(map[string]string{"v": value})
@@ -40,7 +39,7 @@ func event(t testing.TB, value string) (data []byte, carried string) {
 	return data, back["v"]
 }
 
-// wire writes the message as net/http does, and reads it as a server of net/http.
+// wire writes the message like net/http, and reads it like a server of net/http.
 func wire(t testing.TB, m Message) *http.Request {
 	t.Helper()
 	req, err := http.NewRequest(m.Method, m.URL, bytes.NewReader(m.Body))
@@ -59,8 +58,8 @@ func wire(t testing.TB, m Message) *http.Request {
 	return read
 }
 
-// fuzzPlace renders what change makes of a request with any value, and lets check
-// find the value in what was read; a refusal must be one that allowed knows.
+// fuzzPlace renders the request of change with any value, and check must find the value in what was
+// read. A refusal must be one that allowed knows.
 func fuzzPlace(f *testing.F, change func(*switchboard.Request), check func(t *testing.T, m Message, value string), allowed func(value string) bool) {
 	for _, value := range nasty() {
 		f.Add(value)
@@ -178,7 +177,7 @@ func FuzzXMLBody(f *testing.F) {
 	}, isLong(50<<10))
 }
 
-// parsedXML is the value as XML can hold it.
+// parsedXML is the value in the form that XML can hold.
 func parsedXML(value string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\t' || c == '\n' || c == '\r' || c >= ' ' && c <= 0xd7ff || c >= 0xe000 && c <= 0xfffd || c >= 0x10000 {
@@ -188,7 +187,7 @@ func parsedXML(value string) string {
 	}, value)
 }
 
-// FuzzDataBody writes any data as form and as XML: what is not refused can be read.
+// FuzzDataBody writes any data as form and as XML. What is not refused can be parsed.
 func FuzzDataBody(f *testing.F) {
 	for _, data := range oddData {
 		f.Add(data)
@@ -220,7 +219,7 @@ func FuzzDataBody(f *testing.F) {
 	})
 }
 
-// FuzzRequest renders any template in every place: it ends, within bounds.
+// FuzzRequest renders any template in every place. It ends, within the limits.
 func FuzzRequest(f *testing.F) {
 	for _, value := range append(nasty(), "{{ contact.first_name | upcase }}", "{% if contact.vip %}a{% endif %}", "{{ contact }}", "{{ czCol.15 }}") {
 		f.Add(value)

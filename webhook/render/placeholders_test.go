@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The event's own fields are those of the event whatever the data hold, and a name in
-// brackets is always one of the data.
+// The names of the event's own fields mean these, whatever the data contain, and a name in brackets
+// always means the data.
 func TestNamesAtTheTop(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ data, source, want string }{
@@ -37,7 +37,7 @@ func TestNamesAtTheTop(t *testing.T) {
 	wantField(t, "a member that the use case may not read", hidden, "request.params.v", "may not read event")
 }
 
-// What a filter of a leaf does with null and with nothing.
+// How a filter of a leaf treats null and a missing value.
 func TestFiltersOverNothing(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ data, source, want string }{
@@ -62,7 +62,7 @@ func TestFiltersOverNothing(t *testing.T) {
 	}
 }
 
-// Now is when the attempt begins: a request is made the same however often it is.
+// Now is when the attempt begins, so a request can be rendered repeatedly with the same result.
 func TestNowIsTheAttempts(t *testing.T) {
 	t.Parallel()
 	w := script("POST", "application/json", `{"v":"{{ 'now' | date: '%FT%T.%6N%:z' }}","w":"{{ 'today' | date: '%F' }}"}`)
@@ -75,7 +75,7 @@ func TestNowIsTheAttempts(t *testing.T) {
 	}
 }
 
-// Data as deep as may be accepted can be rendered, in every format and place.
+// Data of the maximum depth can be rendered, in every format and place.
 func TestDeepDataAreRendered(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"a":`, switchboard.MaxNesting-1) + `[1]` + strings.Repeat("}", switchboard.MaxNesting-1)

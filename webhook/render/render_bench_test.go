@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// BenchmarkRender is the cost of rendering a delivery, unsigned.
+// BenchmarkRender is the cost of rendering a delivery without a signature.
 func BenchmarkRender(b *testing.B) {
 	data := `{"contact":{"id":12345678901234567890,"first_name":"Mei","czCol":{"15":"172"}},"text":"` + strings.Repeat("x", 1800) + `"}`
 	bare := work("https://receiver.test/hook")

@@ -98,7 +98,7 @@ func FuzzEnvelope(f *testing.F) {
 		if err := decoder.Decode(&got); err != nil {
 			t.Fatalf("%q: %v", body, err)
 		}
-		// JSON is UTF-8, so each byte that is not becomes a replacement character.
+		// JSON is UTF-8, so each invalid byte becomes a replacement character.
 		if wantID, wantType := string([]rune(id)), string([]rune(eventType)); got.ID != wantID || got.Type != wantType {
 			t.Errorf("id %q, type %q; want %q, %q", got.ID, got.Type, wantID, wantType)
 		}

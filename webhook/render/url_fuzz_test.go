@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// unusual are texts that stand around a value in a URL.
+// unusual are texts around a value in a URL.
 func unusual() []string {
 	return []string{
 		"", "a", "a b", "é", "\xff", "%2F", "%5c", "%", "%2", "%zz", "%25", "..", ".", "/", "//", `\`, "?", "?a=", "?a=b c&", "&x=", ";", ";x=1", "|", "<>", `"`,
@@ -24,9 +24,9 @@ const inTheirStead = "zq0xv"
 
 var segmentEnd = regexp.MustCompile(`(?i)/|%2f|%5c`)
 
-// FuzzTarget renders a value between any two texts in a URL. What is rendered is what
-// net/http writes to the wire, and the value is in its place: nothing else is
-// different from the URL with another value, and no segment is another folder by it.
+// FuzzTarget renders a value between any two texts in a URL. The result is what net/http writes to
+// the wire, and the value is in its place: nothing else differs from the URL with another value,
+// and no segment becomes another folder.
 func FuzzTarget(f *testing.F) {
 	for i, around := range unusual() {
 		f.Add("/"+around, nasty()[i%len(nasty())], around)
@@ -59,7 +59,7 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-// checkPlace compares a rendered URL with the one that has a plain value in its stead.
+// checkPlace compares a rendered URL with the one that has a plain value instead.
 func checkPlace(t *testing.T, plain, got, value string) {
 	t.Helper()
 	path, query, _ := strings.Cut(plain, "?")
@@ -82,7 +82,7 @@ func checkPlace(t *testing.T, plain, got, value string) {
 	}
 }
 
-// checkWire compares the URL with what net/http writes of it.
+// checkWire compares the URL with what net/http writes.
 func checkWire(t *testing.T, m Message) {
 	t.Helper()
 	req, err := http.NewRequest(m.Method, m.URL, bytes.NewReader(m.Body))

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestValuesStayInTheirPlace: whatever text stands around it.
+// TestValuesStayInTheirPlace: for any text around it.
 func TestValuesStayInTheirPlace(t *testing.T) {
 	t.Parallel()
 	const up = "x/../../admin"

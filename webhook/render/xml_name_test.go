@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestXMLNames: no name of an event's data keeps the event from being sent.
+// TestXMLNames: no name in an event's data prevents the event from being sent.
 func TestXMLNames(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -62,7 +62,7 @@ func inRoot(body string) string {
 	return rest
 }
 
-// TestXMLNamesOfTheRoot: it may come from the data too.
+// TestXMLNamesOfTheRoot: it may also come from the data.
 func TestXMLNamesOfTheRoot(t *testing.T) {
 	t.Parallel()
 	for data, want := range map[string]string{
@@ -77,9 +77,9 @@ func TestXMLNamesOfTheRoot(t *testing.T) {
 	}
 }
 
-// TestXMLNamesOfTheSubscription: what whoever makes it writes stands as it is written, also
-// an escape, and is refused where XML does not take it. Names of data that a placeholder
-// puts beside it are escaped, and become the name of no other.
+// TestXMLNamesOfTheSubscription: names that its owner writes stay as they are, including escapes,
+// and are refused if XML does not allow them. Names in data that a placeholder inserts are escaped,
+// and never equal another name.
 func TestXMLNamesOfTheSubscription(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -125,8 +125,8 @@ func TestXMLNamesOfTheSubscription(t *testing.T) {
 	}
 }
 
-// TestSOAPNamespaces: whether the elements of a message have its namespace is said, and
-// what is in the envelope is found by its namespace.
+// TestSOAPNamespaces: the setting says whether the elements of a message have its namespace, and
+// the content of the envelope is found by its namespace.
 func TestSOAPNamespaces(t *testing.T) {
 	t.Parallel()
 	const envelope = "http://schemas.xmlsoap.org/soap/envelope/"

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// element is XML as encoding/xml reads it: attributes by name, white space between
-// elements left out.
+// element is XML as encoding/xml reads it: attributes by name, without white space between
+// elements.
 type element struct {
 	Name       string
 	Attributes map[string]string
@@ -46,7 +46,7 @@ func parseXML(t testing.TB, document []byte) element {
 				if a.Name.Space == "xmlns" || a.Name.Local == "xmlns" {
 					continue
 				}
-				if _, twice := e.Attributes[a.Name.Local]; twice { // which the decoder takes, and XML does not
+				if _, twice := e.Attributes[a.Name.Local]; twice { // the decoder accepts this, but XML does not
 					t.Fatalf("%q: the attribute %s is there twice", document, a.Name.Local)
 				}
 				e.Attributes[a.Name.Local] = a.Value

@@ -56,7 +56,7 @@ func TestMedian(t *testing.T) {
 
 func TestSharesLeaveOutDrift(t *testing.T) {
 	t.Parallel()
-	// The machine became half as fast, evenly.
+	// The machine became evenly slower, down to half its speed.
 	r := report{Rounds: []round{
 		{Kind: kindFloor, PerSecond: 400}, {Kind: kindOurs, PerSecond: 280},
 		{Kind: kindFloor, PerSecond: 300}, {Kind: kindOurs, PerSecond: 200},

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The parsers fit the kernel that runs the test.
+// The parsers match the kernel that runs the test.
 func TestReadOwnProcess(t *testing.T) {
 	t.Parallel()
 	all, err := everyStat()
@@ -20,7 +20,7 @@ func TestReadOwnProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.RSS <= 0 || m.PSS <= 0 || m.Peak <= 0 { // they are of different moments
+	if m.RSS <= 0 || m.PSS <= 0 || m.Peak <= 0 { // they were read at different moments
 		t.Errorf("memory is %+v; want all positive", m)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// measured is a run that reaches some targets and misses others.
+// measured is a run that meets some targets and misses others.
 func measured() report {
 	cpu := func(serve float64) map[string]float64 {
 		return map[string]float64{processServe: serve, processTemporal: 3, processPostgres: 2, processSelf: 0.25}

@@ -12,11 +12,12 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// countTimeout is for some passes of what counts attempts, of which one begins every 15 seconds.
+// countTimeout is enough for several passes of the rollups, which begin every 15 seconds.
 const countTimeout = 5 * time.Minute
 
 const (
-	// redraw draws the charts again, and keeps what is given to uPlot, and how often a dashed line of a change is drawn.
+	// redraw draws the charts again. It records what uPlot gets, and how often it draws a dashed
+	// line for a change.
 	redraw = `(() => {
 		const draw = uPlot, line = CanvasRenderingContext2D.prototype.lineTo;
 		window.drawn = [];
@@ -26,14 +27,14 @@ const (
 		dispatchEvent(new Event("resize"));
 		return true;
 	})()`
-	// tabled are the sums of the columns of the chart's table.
+	// tabled are the sums of the columns in the chart's table.
 	tabled = `[...document.querySelectorAll("[data-chart=bars] .numbers tbody tr")].reduce(([a, b], row) => [a + Number(row.cells[1].textContent), b + Number(row.cells[2].textContent)], [0, 0])`
-	// charted are the same sums of what is drawn: of all attempts, and upon them of those that failed.
+	// charted are the same sums from what is drawn: all attempts, and upon them the failed ones.
 	charted = `drawn[0].slice(1).map(values => values.reduce((a, b) => a + b, 0))`
 )
 
-// A dead endpoint is among what fails, and Show leads to just its deliveries. The chart of its subscription, and the
-// table below it, have what is in Postgres, and the change that somebody made is marked.
+// A dead endpoint is among the failures, and Show leads to its deliveries. The chart of its
+// subscription, and the table below it, match Postgres, and a person's change is marked.
 func TestCharts(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)

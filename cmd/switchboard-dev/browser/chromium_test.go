@@ -23,24 +23,24 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// pageTimeout is how long a page or a condition on it may take: far longer than it ever does.
+// pageTimeout limits how long a page or a condition on it may take. It is far more than they need.
 const pageTimeout = 3 * time.Minute
 
-// programs are the names under which a Chromium is found. The first one has no window at all, and starts soonest.
+// programs are the names of Chromium. The first one has no window at all, and starts fastest.
 var programs = [...]string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"}
 
-// chromium is the browser that the tests share; it is started when the first test asks.
+// chromium is the browser that the tests share. It starts when the first test needs it.
 type chromium struct {
 	once    sync.Once
 	context context.Context
 	cancel  context.CancelFunc
 	dir     string
-	axe     string // axe-core: what finds barriers. The debugger injects it, which the pages' policy does not concern
+	axe     string // axe-core, which finds barriers. The debugger injects it, so the pages' policy does not apply
 	err     error
 }
 
 func (c *chromium) start() {
-	// A browser that cannot be started makes chromedp panic: so it is looked for before.
+	// chromedp panics if a browser cannot be started, so the test looks for it first.
 	program := ""
 	for _, name := range programs {
 		if path, err := exec.LookPath(name); err == nil {
@@ -61,7 +61,7 @@ func (c *chromium) start() {
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(c.dir), chromedp.WindowSize(1280, 720),
-		// A chart is drawn in the same colours, and a list has the same times, wherever the tests run.
+		// The same colours in charts, and the same times in lists, wherever the tests run.
 		chromedp.Env("TZ=UTC", "LANG=en_US.UTF-8"), chromedp.Flag("lang", "en-US"))
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	browser, stopBrowser := chromedp.NewContext(allocator)
@@ -69,7 +69,7 @@ func (c *chromium) start() {
 	c.err = chromedp.Do(browser)
 }
 
-// stop ends the browser, and removes what it wrote.
+// stop ends the browser, and deletes its files.
 func (c *chromium) stop() error {
 	if c.cancel != nil {
 		c.cancel()
@@ -80,7 +80,7 @@ func (c *chromium) stop() error {
 	return os.RemoveAll(c.dir)
 }
 
-// visitor is a person at a browser: cookies of their own, and one tab.
+// visitor is a person at a browser, with their own cookies and one tab.
 type visitor struct {
 	t       *testing.T
 	base    string // URL that paths are below
@@ -89,12 +89,12 @@ type visitor struct {
 	clicks  int
 
 	mu     sync.Mutex
-	faults []string          // what went wrong since they were looked at
+	faults []string          // what went wrong since the last takeFaults
 	urls   map[string]string // of requests, by id
-	expect []int             // statuses from 400 on that are wanted
+	expect []int             // expected statuses from 400 on
 }
 
-// newVisitor opens a tab for somebody whom the server does not know.
+// newVisitor opens a tab for a person whom the server does not know.
 func (c *chromium) newVisitor(t *testing.T, base string) *visitor {
 	t.Helper()
 	c.once.Do(c.start)
@@ -109,7 +109,8 @@ func (c *chromium) newVisitor(t *testing.T, base string) *visitor {
 	return v
 }
 
-// listen collects what a page must not do: break its policy, write to the console, or fail to load something.
+// listen collects what a page must not do: violate its policy, write to the console, or fail to
+// load something.
 func (v *visitor) listen(event any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -125,7 +126,7 @@ func (v *visitor) listen(event any) {
 			v.faults = append(v.faults, fmt.Sprintf("request failed: %s: %d", e.Response.URL, status))
 		}
 	case *log.EventEntryAdded:
-		// What the network says of a status is judged above.
+		// The statuses are judged above.
 		if e.Entry.Level != log.EntryLevelVerbose && e.Entry.Level != log.EntryLevelInfo && e.Entry.Source != log.EntrySourceNetwork {
 			v.faults = append(v.faults, fmt.Sprintf("%s: %s (%s)", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 		}
@@ -146,7 +147,7 @@ func consoleText(arguments []*runtime.RemoteObject) string {
 	return strings.Join(text, " ")
 }
 
-// takeFaults are what the browser complained of since the last call.
+// takeFaults returns what the browser reported since the last call.
 func (v *visitor) takeFaults() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -165,7 +166,8 @@ func (v *visitor) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// limited is the visitor's context for one step. The tab itself has no limit, and must be there already.
+// limited returns the visitor's context for one step. The tab itself has no limit, and must exist
+// already.
 func (v *visitor) limited() (context.Context, context.CancelFunc) {
 	if chromedp.FromContext(v.context).Target == nil {
 		return v.context, func() {}
@@ -181,13 +183,13 @@ func (v *visitor) fatal(what string, err error) {
 	v.t.Fatalf("%s: %v; faults: %q", what, err, v.takeFaults())
 }
 
-// visit goes to a page by its address, and returns when it is loaded.
+// visit loads a page by its address.
 func (v *visitor) visit(path string) {
 	v.t.Helper()
 	v.do(chromedp.Navigate(v.base + path))
 }
 
-// evaluate is the value of an expression in the visitor's page; promises are waited for.
+// evaluate returns the value of an expression in the visitor's page, after any promise.
 func evaluate[T any](v *visitor, expression string) T {
 	v.t.Helper()
 	ctx, cancel := v.limited()
@@ -199,13 +201,13 @@ func evaluate[T any](v *visitor, expression string) T {
 	return value
 }
 
-// path is where the visitor is, without the host.
+// path is the visitor's current address, without the host.
 func (v *visitor) path() string {
 	v.t.Helper()
 	return evaluate[string](v, `location.pathname + location.search`)
 }
 
-// text is what the page shows.
+// text is the text of the page.
 func (v *visitor) text() string {
 	v.t.Helper()
 	return evaluate[string](v, `document.body.innerText`)
@@ -219,7 +221,7 @@ func (v *visitor) await(what, expression string) {
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		// While a page is left, an expression has no context to run in: it is asked again.
+		// While a page is being left, an expression has no context, so it is evaluated again.
 		if is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && is {
 			return
 		}
@@ -231,7 +233,7 @@ func (v *visitor) await(what, expression string) {
 	}
 }
 
-// location is where the visitor is, also while a page is left.
+// location is the visitor's current address, also while a page is being left.
 func (v *visitor) location() string {
 	ctx, cancel := v.limited()
 	defer cancel()
@@ -248,8 +250,8 @@ func (v *visitor) awaitText(text string) {
 	v.await(fmt.Sprintf("showing %q", text), fmt.Sprintf(`document.body && document.body.innerText.includes(%q)`, text))
 }
 
-// click clicks the first link, button or other control that can be seen and whose words begin so, and counts it. What
-// it leads to is for the caller to await.
+// click clicks the first visible link, button or other control whose words begin so, and counts it.
+// The caller must wait for the result.
 func (v *visitor) click(words string) {
 	v.t.Helper()
 	v.clicks++
@@ -263,23 +265,25 @@ func (v *visitor) click(words string) {
 	v.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
-// controls are what can be clicked and begins with some words.
+// controls are the clickable elements that begin with some words.
 const controls = `[...document.querySelectorAll("a[href], button:enabled, summary, label")].filter(e => e.checkVisibility({visibilityProperty: true}) && e.innerText.trim().startsWith(%q))`
 
-// follow clicks, and returns when the page at that path is there. The path may be the beginning of one.
+// follow clicks, and returns when the page at that path is there. The path may be the beginning of
+// the page's path.
 func (v *visitor) follow(words, path string) {
 	v.t.Helper()
 	v.click(words)
 	v.awaitPath(path)
 }
 
-// awaitPath returns when the page at that path is there. The path may be the beginning of one.
+// awaitPath returns when the page at that path is there. The path may be the beginning of the
+// page's path.
 func (v *visitor) awaitPath(path string) {
 	v.t.Helper()
 	v.await("at "+path, fmt.Sprintf(`(location.pathname + location.search).startsWith(%q) && document.readyState === "complete"`, path))
 }
 
-// cookies is the header by which the visitor is known.
+// cookies is the header that identifies the visitor.
 func (v *visitor) cookies() string {
 	v.t.Helper()
 	ctx, cancel := v.limited()
@@ -295,8 +299,9 @@ func (v *visitor) cookies() string {
 	return strings.Join(header, "; ")
 }
 
-// keep stores a cookie that the server has set, although it says Secure and the tests use http: on this machine's own
-// address a browser takes and sends it, and here it is told as if it had come by https.
+// keep stores a cookie from the server. The cookie says Secure, but the tests use http. On this
+// machine's own address a browser accepts and sends such a cookie; here it is told that the cookie
+// came over https.
 func (v *visitor) keep(c *http.Cookie) {
 	v.t.Helper()
 	ctx, cancel := v.limited()
@@ -331,7 +336,7 @@ func (v *visitor) submit(selector string) {
 	}
 }
 
-// withoutScripts switches JavaScript off for what is opened from now on.
+// withoutScripts disables JavaScript for pages that are opened later.
 func (v *visitor) withoutScripts() {
 	v.t.Helper()
 	v.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -340,7 +345,8 @@ func (v *visitor) withoutScripts() {
 	}))
 }
 
-// named has a proxy in front of the visitor name a person and their groups; empty: it is past the proxy.
+// named makes a proxy in front of the visitor name a person and their groups; empty: requests
+// bypass the proxy.
 func (v *visitor) named(person, groups string) {
 	v.t.Helper()
 	headers := network.Headers{}
@@ -353,7 +359,7 @@ func (v *visitor) named(person, groups string) {
 	}))
 }
 
-// look shows the page in one size and colour scheme.
+// look shows the page with one size and colour scheme.
 func (v *visitor) look(at view) {
 	v.t.Helper()
 	v.do(chromedp.EmulateViewport(at.width, at.height), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -364,7 +370,7 @@ func (v *visitor) look(at view) {
 	}))
 }
 
-// picture is what is seen, as a PNG.
+// picture returns what is visible, as a PNG.
 func (v *visitor) picture() []byte {
 	v.t.Helper()
 	ctx, cancel := v.limited()
@@ -376,7 +382,7 @@ func (v *visitor) picture() []byte {
 	return picture
 }
 
-// capture keeps a picture of what is seen, and names its file; empty if there is none.
+// capture stores a picture of what is visible, and returns its file name; empty: none.
 func (v *visitor) capture(name string) string {
 	ctx, cancel := v.limited()
 	defer cancel()

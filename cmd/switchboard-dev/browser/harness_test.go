@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// view is a size and a colour scheme in which pages are looked at.
+// view is a size and a colour scheme.
 type view struct {
 	name          string
 	width, height int64
 	scheme        string
 }
 
-// views are a desk's and a phone's, by day and by night. A visitor begins with the first.
+// views are those of a desk and of a phone, light and dark. A visitor begins with the first.
 var views = [...]view{
 	{"desk-light", 1280, 720, "light"},
 	{"desk-dark", 1280, 720, "dark"},
@@ -25,15 +25,16 @@ var views = [...]view{
 }
 
 const (
-	// barriers are what axe finds in the page as it is shown now, by the rules of WCAG 2.2 A and AA.
+	// barriers are what axe finds in the current page, by the rules of WCAG 2.2 A and AA.
 	barriers = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"], resultTypes: ["violations"]}).then(found =>
 		found.violations.flatMap(rule => rule.nodes.map(node => rule.id + ": " + node.target.join(" ") + ": " + node.failureSummary.replace(/\s+/g, " "))))`
-	// wide are the elements that end beyond the right edge, without those that hold them.
+	// wide are the elements that extend beyond the right edge, without the elements that contain
+	// them.
 	wide = `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 &&
 		![...e.children].some(c => c.getBoundingClientRect().right > innerWidth + 1)).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).join("\n")`
 )
 
-// checkPage looks at the page that the visitor is on in every view, and fails the test for what is wrong with it.
+// checkPage checks the visitor's page in every view, and fails the test for each finding.
 func (v *visitor) checkPage(name string) {
 	v.t.Helper()
 	for _, finding := range v.findings(name) {
@@ -41,7 +42,7 @@ func (v *visitor) checkPage(name string) {
 	}
 }
 
-// findings are what is wrong with the page that the visitor is on, in any view.
+// findings are what is wrong with the visitor's page, in any view.
 func (v *visitor) findings(name string) []string {
 	v.t.Helper()
 	evaluate[bool](v, v.axe+"; true")
@@ -64,7 +65,7 @@ func (v *visitor) findings(name string) []string {
 	return found
 }
 
-// The harness finds what it is there to find: else no page could fail.
+// The harness finds faults; otherwise no page could fail.
 func TestHarness(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,13 +12,14 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// placesOfRows are the ids of the rows that are shown, each with how far from the top it is.
+// placesOfRows are the ids of the visible rows, each with its distance from the top.
 const placesOfRows = `[...document.querySelectorAll("[data-row]")].map(row => row.dataset.id + " " + row.getBoundingClientRect().top)`
 
 // idsOfRows are the ids alone.
 const idsOfRows = `[...document.querySelectorAll("[data-row]")].map(row => row.dataset.id)`
 
-// queue posts so many events of a tenant whose only subscription is paused: their deliveries are held.
+// queue posts that many events of a tenant whose only subscription is paused, so their deliveries
+// are held.
 func (r *running) queue(t *testing.T, tenant string, n int) {
 	t.Helper()
 	events := make([]client.NewEvent, n)
@@ -32,8 +33,8 @@ func (r *running) queue(t *testing.T, tenant string, n int) {
 	}
 }
 
-// A list that stays open is not moved by what comes: that is counted. While rows are ticked it asks for nothing. Its link
-// shows the same next week.
+// New rows do not move an open list; they are counted. While rows are selected, the list makes no
+// requests. Its link shows the same next week.
 func TestListStays(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -46,7 +47,7 @@ func TestListStays(t *testing.T) {
 	stack.signIn(v, stack.key)
 	v.visit("/console/deliveries?last=1h&tenant=" + tenant)
 	v.await("showing five rows", placesOfRows+`.length === 5`)
-	// Facets come after the page, above the rows: they are waited for.
+	// Facets come after the page, above the rows, so wait for them.
 	v.await("showing the facets", `!document.querySelector("#facets[hx-get]")`)
 	before := evaluate[[]string](v, placesOfRows)
 	stack.queue(t, tenant, 30)
@@ -55,7 +56,7 @@ func TestListStays(t *testing.T) {
 		t.Errorf("the rows\n%q became\n%q", before, after)
 	}
 
-	// A poll is due at once when the page's clock goes ahead.
+	// If the page's clock advances, a request is due at once.
 	evaluate[bool](v, `(() => {
 		const now = Date.now;
 		window.ahead = 3600000;
@@ -86,7 +87,7 @@ func TestListStays(t *testing.T) {
 	}
 }
 
-// On a phone the filters of a list are folded until somebody wants them.
+// On a phone the filters of a list are folded until somebody opens them.
 func TestFiltersFold(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -107,8 +108,8 @@ func TestFiltersFold(t *testing.T) {
 	}
 }
 
-// checkCopiedLink fails the test unless Copy link gives absolute times in place of the last hour, and leads somebody
-// else to the same rows.
+// checkCopiedLink fails the test unless Copy link gives absolute times instead of the last hour,
+// and leads another person to the same rows.
 func (v *visitor) checkCopiedLink(tenant string, rows []string) {
 	v.t.Helper()
 	evaluate[bool](v, `Object.defineProperty(navigator, "clipboard", {value: {writeText: async (text) => { window.copied = text; }}}), true`)

@@ -12,8 +12,9 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
 )
 
-// A page of a delivery keeps itself up to date: what somebody else does is seen without a reload, what was opened stays
-// open, what was typed stays typed, and what the receiver answered and the platform posted is shown to the letter.
+// A page of a delivery updates itself. Another person's action is visible without a reload. What
+// was opened stays open, and what was typed stays typed. The receiver's answer and the platform's
+// data are shown exactly.
 func TestLiveDelivery(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -56,7 +57,7 @@ func TestLiveDelivery(t *testing.T) {
 	}
 }
 
-// A delivery is found, opened and retried without the mouse; what is wrong with a form gets the focus.
+// A delivery is found, opened and retried without the mouse. A form with an error gets the focus.
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -85,7 +86,7 @@ func TestKeyboard(t *testing.T) {
 	}
 }
 
-// A test event is sent by two clicks, and its page shows what the receiver answered.
+// Two clicks send a test event, and its page shows the receiver's answer.
 func TestSendTest(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -104,8 +105,8 @@ func TestSendTest(t *testing.T) {
 	}
 }
 
-// The page of a subscription whose breaker a failing receiver has opened says so, since when and why, and when it is
-// tried next.
+// The page of a subscription whose breaker is open because of a failing receiver says so, since
+// when and why, and when the next try is.
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -128,7 +129,7 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// Why a delivery has failed is said in words, with who can end it and how.
+// The page says in words why a delivery has failed, who can end that, and how.
 func TestFailuresInWords(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)

@@ -21,13 +21,13 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
 )
 
-// awaitTimeout is how long a condition may take to come true: far longer than it ever does.
+// awaitTimeout limits how long a condition may take. It is far more than it needs.
 const awaitTimeout = 5 * time.Minute
 
-// pictures is the folder of what the tests saw, which git ignores.
+// pictures is the folder for pictures of the tests, which git ignores.
 const pictures = "pictures"
 
-// The headers by which the stack's console believes a proxy on this machine.
+// The headers of a proxy on this machine that the stack's console trusts.
 const (
 	personHeader = "X-Auth-User"
 	groupsHeader = "X-Auth-Groups"
@@ -49,7 +49,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// running is the development stack with its demo, which the tests share; it is started when the first test asks.
+// running is the development stack with its demo, which the tests share. It starts when the first
+// test needs it.
 type running struct {
 	once   sync.Once
 	dir    string
@@ -115,7 +116,7 @@ func (r *running) start() {
 	}
 }
 
-// stop ends the stack, and removes its state.
+// stop ends the stack, and deletes its state.
 func (r *running) stop() error {
 	for _, receiver := range r.receivers {
 		defer receiver.Close()
@@ -132,7 +133,7 @@ func (r *running) stop() error {
 	return os.RemoveAll(r.dir)
 }
 
-// printed is what the stack prints, as a newcomer sees it.
+// printed is the output of the stack, as a newcomer sees it.
 type printed struct {
 	mu    sync.Mutex
 	text  strings.Builder
@@ -158,7 +159,7 @@ func (p *printed) String() string {
 	return p.text.String()
 }
 
-// signInLink is the address that the stack prints, which signs one person in.
+// signInLink is the address in the stack's output that signs one person in.
 func (r *running) signInLink(t *testing.T) string {
 	t.Helper()
 	_, rest, found := strings.Cut(r.out.String(), "console       ")

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// signIn gives a visitor a session of a key, as the form does, without drawing it.
+// signIn gives a visitor a session of a key, like the form, but without showing the form.
 func (r *running) signIn(v *visitor, key switchboard.Secret) {
 	v.t.Helper()
 	form := url.Values{"key": {key.Reveal()}, "name": {"Ana"}}
@@ -29,7 +29,7 @@ func (r *running) signIn(v *visitor, key switchboard.Secret) {
 	v.keep(response.Cookies()[0])
 }
 
-// signInByForm does so through the form.
+// signInByForm signs a visitor in with the form.
 func (r *running) signInByForm(v *visitor, key switchboard.Secret) {
 	v.t.Helper()
 	v.visit("/console/sign-in")
@@ -46,7 +46,7 @@ type shownPage struct {
 	shows []string
 }
 
-// pagesOf are the pages of the console, on the seeds.
+// pagesOf are the pages of the console, with the seeds.
 func pagesOf(s *seeds) []shownPage {
 	delivery, subscription := "/console/deliveries/"+s.retrying, "/console/subscriptions/"+s.subscriptions["CRM sync"]
 	return []shownPage{
@@ -84,7 +84,8 @@ func pagesOf(s *seeds) []shownPage {
 	}
 }
 
-// Every page is shown in four views without a complaint of the browser, without a barrier, and within the window.
+// Every page is shown in four views without a complaint of the browser, without a barrier, and
+// without exceeding the window.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -92,7 +93,7 @@ func TestPages(t *testing.T) {
 	stranger := browser.newVisitor(t, stack.url)
 	stranger.visit("/console/sign-in")
 	stranger.checkPage("sign_in")
-	// Two visitors at a time: the machine of CI has two cores.
+	// Two visitors at a time, because CI's machine has two cores.
 	for half := range slices.Chunk(pages, (len(pages)+1)/2) {
 		t.Run(half[0].name, func(t *testing.T) {
 			t.Parallel()
@@ -107,8 +108,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// checkShows fails the test unless the page has what it is there for, loaded again or not: what is counted comes a
-// little later.
+// checkShows fails the test unless the page has its content, if necessary after a reload: counts
+// come a little later.
 func (v *visitor) checkShows(p shownPage) {
 	v.t.Helper()
 	var missing []string
@@ -162,14 +163,14 @@ func TestPagesWithoutScripts(t *testing.T) {
 	}
 }
 
-// get asks for a page as the one with those cookies does.
+// get requests a page with those cookies.
 func (r *running) get(t *testing.T, address, cookies string) int {
 	t.Helper()
 	status, _ := r.read(t, address, cookies)
 	return status
 }
 
-// read is the same with the page.
+// read requests a page with those cookies, and returns its content.
 func (r *running) read(t *testing.T, address, cookies string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
@@ -185,7 +186,7 @@ func (r *running) read(t *testing.T, address, cookies string) (status int, body 
 	return response.StatusCode, string(text)
 }
 
-// Without JavaScript a delivery is found and retried, and a list is filtered.
+// Without JavaScript people can find and retry a delivery, and filter a list.
 func TestFormsWithoutScripts(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)

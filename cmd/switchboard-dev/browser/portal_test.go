@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// rival is a tenant whom customers of acme must not learn of.
+// rival is a tenant that customers of acme must not see.
 const rival = "rivalcorp"
 
 // rivals makes a subscription, an event and a delivery of that tenant, and returns the paths of their pages.
@@ -36,8 +36,8 @@ func (r *running) isUsed(t *testing.T, id string) bool {
 	return false
 }
 
-// A customer's person follows the link that the platform asked for: it is spent by the button alone, and once. Their
-// pages are their tenant's.
+// A customer follows the link that the platform requested. Only the button uses the link up, and
+// only once. The customer's pages are those of their tenant.
 func TestPortal(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -87,7 +87,7 @@ func TestPortal(t *testing.T) {
 
 var pageLink = regexp.MustCompile(`href="(/console/[^"#]*)"`)
 
-// crawl reads the pages that can be reached from one by links, up to a bound.
+// crawl reads the pages that links lead to from one page, up to a limit.
 func (r *running) crawl(t *testing.T, cookies, from string, look func(path, body string)) {
 	t.Helper()
 	const least, most = 20, 50

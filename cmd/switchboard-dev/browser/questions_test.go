@@ -16,14 +16,14 @@ func (v *visitor) find(text string) {
 	v.submit("header [name=q]")
 }
 
-// question is one of the ten that a support engineer has, see console.md, section 2.
+// question is one of a support engineer's ten, see console.md, section 2.
 type question struct {
 	asked  string
-	clicks int // at most; typing is none
+	clicks int // maximum; typing does not count
 	answer func(t *testing.T, v *visitor, stack *running, s *seeds)
 }
 
-// questions answer what is asked from any page of the console.
+// questions answers each question from any page of the console.
 func questions() []question {
 	return []question{
 		{"Why did acme not get ticket-20817-created?", 2, func(_ *testing.T, v *visitor, _ *running, s *seeds) {
@@ -114,7 +114,7 @@ func questions() []question {
 	}
 }
 
-// The ten questions of a support engineer are answered in as many clicks as were promised.
+// The ten questions of a support engineer are answered with the promised number of clicks.
 func TestQuestions(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)

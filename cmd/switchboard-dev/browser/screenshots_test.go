@@ -13,22 +13,24 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
 )
 
-// screenshots is the folder that the README's pictures are written to; empty: they are taken, and not kept.
+// screenshots is the folder for the README's pictures; empty: they are taken but not stored.
 var screenshots = flag.String("screenshots", "", "write the README's pictures of the console to this folder")
 
-// maxPicture is how large a picture of the README may be, in bytes: it is in the repository for good.
+// maxPicture limits the size of the README's pictures in bytes, because the repository keeps them
+// forever.
 const maxPicture = 250_000
 
-// The pictures are taken after so many minutes of the demo; historyTimeout is for these, and for counting them.
+// The pictures are taken after that many minutes of the demo. historyTimeout is for these, and for
+// counting them.
 const (
 	historyMinutes = 6
 	historyTimeout = 12 * time.Minute
 )
 
-// maxHeight is how high a picture of the README is, in pixels.
+// maxHeight is the maximum height of the README's pictures in pixels.
 const maxHeight = 1000
 
-// TestScreenshots takes the README's pictures, of the demo: `make screenshots` keeps them.
+// TestScreenshots takes the README's pictures of the demo. `make screenshots` stores them.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -57,7 +59,7 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// cropped is a picture of the page as far as it has content.
+// cropped returns a picture of the page up to the end of its content.
 func (v *visitor) cropped() []byte {
 	v.t.Helper()
 	height := evaluate[int64](v, `Math.ceil(document.querySelector("main").getBoundingClientRect().bottom)`)
@@ -66,7 +68,7 @@ func (v *visitor) cropped() []byte {
 	return v.picture()
 }
 
-// minutes is how many of the last hour's have attempts on the charts.
+// minutes is how many of the last hour's minutes have attempts on the charts.
 func (r *running) minutes(t *testing.T) int {
 	t.Helper()
 	now := time.Now()

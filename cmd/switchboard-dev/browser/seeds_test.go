@@ -15,15 +15,15 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// The tenant of the seeds, beside the demo's.
+// The tenant of the seeds, in addition to the demo's.
 const acme = "acme"
 
-// seeds are what the tests look at: made by calls of the API, with names that are the same at every run.
+// seeds are the objects of the tests. Calls to the API make them, with the same names in every run.
 type seeds struct {
 	once          sync.Once
 	subscriptions map[string]string // ids by name
-	event         string            // that some subscriptions took
-	untaken       string            // that none took
+	event         string            // received by some subscriptions
+	untaken       string            // received by none
 	retrying      string            // deliveries by state
 	delivered     string
 	failed        string
@@ -47,7 +47,7 @@ func (s *seeds) make(t *testing.T, r *running) {
 	t.Helper()
 	refusing := r.receive(func(w http.ResponseWriter) {
 		w.Header().Set("X-Request-Id", "crm-4711")
-		// What a receiver answers is shown as it is, and never run.
+		// A receiver's answer is shown unchanged, and never executed.
 		http.Error(w, `upstream connect error <script>document.title = "stolen"</script>`, http.StatusServiceUnavailable)
 	})
 	healthy := r.receive(func(w http.ResponseWriter) {
@@ -87,7 +87,7 @@ func (r *running) post(t *testing.T, s *seeds, kind, id string) map[string]strin
 	return r.postOf(t, acme, s.subscriptions, kind, id)
 }
 
-// postOf is the same for another tenant, with the ids of its subscriptions by their names.
+// postOf does so for another tenant, with the ids of its subscriptions by their names.
 func (r *running) postOf(t *testing.T, tenant string, subscriptions map[string]string, kind, id string) map[string]string {
 	t.Helper()
 	data := json.RawMessage(`{"id": 20817, "priority": 2, "number": 12345678901234567890}`)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// After signing out, Back shows nothing of what was seen before; and the audit says that somebody signed out.
+// After signing out, Back shows nothing from before, and the audit has the sign-out.
 func TestSignOutAndBack(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
@@ -36,7 +36,8 @@ func TestSignOutAndBack(t *testing.T) {
 	}
 }
 
-// Whom a trusted proxy names is signed in, and verified. When it names somebody else, the session before is over.
+// A person whom a trusted proxy names is signed in and verified. When the proxy names somebody
+// else, the previous session ends.
 func TestProxySignIn(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)

@@ -9,9 +9,9 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
 )
 
-// A newcomer opens the link that the stack prints, and goes through the five steps of Try it: with what the demo
-// lets fail, and until all of it has arrived. No other test runs beside it: the page takes what failed last, of whatever
-// tenant, and what is done to that would be done to what another test looks at.
+// A newcomer opens the link that the stack prints, and follows the five steps of Try it, with the
+// demo's failures, until everything has arrived. No other test runs at the same time: the page uses
+// the latest failure of any tenant, and acting on it would affect another test.
 func TestTryIt(t *testing.T) { //nolint:paralleltest // as said above
 	stack := shared.stack(t)
 	stack.awaitDemo(t)
@@ -47,10 +47,10 @@ func TestTryIt(t *testing.T) { //nolint:paralleltest // as said above
 	}
 }
 
-// resumeDemo resumes what is paused of the demo.
+// resumeDemo resumes the demo's paused subscriptions.
 func (r *running) resumeDemo(t *testing.T) {
 	t.Helper()
-	ctx := context.Background() // the test's is over
+	ctx := context.Background() // the test's context is over
 	paused, err := r.api.ListSubscriptions(ctx, switchboard.SubscriptionFilter{Tenant: demo.Tenant, State: switchboard.SubscriptionPaused}, switchboard.PageRequest{})
 	must(t, err)
 	for _, s := range paused.Items {
@@ -59,8 +59,8 @@ func (r *running) resumeDemo(t *testing.T) {
 	}
 }
 
-// awaitDemo returns when the demo shows what it is there for: an open breaker, an expired certificate, and deliveries
-// that have failed.
+// awaitDemo returns when the demo shows its failures: an open breaker, an expired certificate, and
+// failed deliveries.
 func (r *running) awaitDemo(t *testing.T) {
 	t.Helper()
 	for what, shown := range map[string]func() bool{
@@ -72,7 +72,7 @@ func (r *running) awaitDemo(t *testing.T) {
 		"an expired certificate": func() bool {
 			return len(r.deliveries(t, switchboard.DeliveryFilter{Tenant: demo.Tenant, Failure: switchboard.FailureTLSExpired})) > 0
 		},
-		"failed deliveries": func() bool { // of which some are left when one is retried
+		"failed deliveries": func() bool { // some remain when one is retried
 			return len(r.deliveries(t, switchboard.DeliveryFilter{Tenant: demo.Tenant, States: []switchboard.State{switchboard.StateFailed}})) > 2
 		},
 		"held deliveries": func() bool {
@@ -83,7 +83,7 @@ func (r *running) awaitDemo(t *testing.T) {
 	}
 }
 
-// deliveries are the newest ones that match.
+// deliveries returns the newest matches.
 func (r *running) deliveries(t *testing.T, filter switchboard.DeliveryFilter) []client.Delivery {
 	t.Helper()
 	found, err := r.api.ListDeliveries(t.Context(), filter, switchboard.PageRequest{Limit: 10})

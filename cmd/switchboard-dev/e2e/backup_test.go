@@ -16,8 +16,9 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// TestBackupDrill runs the blocks of docs/backup.md: a backup under way, the loss of everything, and a restore, once
-// with a new namespace of an empty Temporal, and once with Temporal's own dumps.
+// TestBackupDrill runs the blocks of docs/backup.md: a backup during operation, the loss of
+// everything, and a restore, once with a new namespace of an empty Temporal, and once with
+// Temporal's own dumps.
 func TestBackupDrill(t *testing.T) {
 	t.Parallel()
 	for name, withTemporal := range map[string]bool{"a new namespace": false, "dumps of Temporal": true} {
@@ -35,7 +36,7 @@ func drill(t *testing.T, withTemporal bool) {
 	d.start()
 	ill, well := newRecoveringReceiver(t)
 	steady := newReceiver(t, 200)
-	soon := fields{"initial_interval": "3s", "backoff_coefficient": 1, "maximum_attempts": 100} // which lasts for longer than all this
+	soon := fields{"initial_interval": "3s", "backoff_coefficient": 1, "maximum_attempts": 100} // it lasts longer than the test
 	d.subscribe(ill.URL, fields{"events": []string{"waiting"}, "breaker": fields{"mode": "off"}, "retry": soon})
 	paused, _ := d.subscribe(steady.URL, fields{"events": []string{"held"}})
 	d.subscribe(steady.URL, fields{"events": []string{"ticket.*"}})
@@ -96,7 +97,7 @@ func drill(t *testing.T, withTemporal bool) {
 	if n := d.count("delivered"); n != 4*each {
 		t.Errorf("%d delivered; want %d", n, 4*each)
 	}
-	// What was final before the backup is not sent again.
+	// Deliveries that were final before the backup are not sent again.
 	requests := requestsByID(steady)
 	for _, id := range delivered {
 		if requests[id] != 1 {
@@ -108,7 +109,7 @@ func drill(t *testing.T, withTemporal bool) {
 	d.stopTemporal()
 }
 
-// drilled is a Switchboard whose databases, Temporal's too, are in a Postgres of its own.
+// drilled is a Switchboard whose databases, including Temporal's, are in a separate Postgres.
 type drilled struct {
 	*process
 	postgres *ownPostgres
@@ -138,7 +139,7 @@ func newDrill(t *testing.T) *drilled {
 	return d
 }
 
-// startTemporal starts a server on what is in its databases.
+// startTemporal starts a server on the existing databases.
 func (d *drilled) startTemporal() {
 	d.t.Helper()
 	server, err := temporalserver.Start(d.t.Context(), d.temporal)
@@ -184,7 +185,7 @@ func (d *drilled) shell(block string) (said string) {
 	return string(out)
 }
 
-// postAgain posts so many events with ids of the platform's, and returns their deliveries.
+// postAgain posts that many events with the platform's ids, and returns their deliveries.
 func (d *drilled) postAgain(n int) []string {
 	d.t.Helper()
 	ids := make([]string, n)

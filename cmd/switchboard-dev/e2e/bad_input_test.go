@@ -22,7 +22,7 @@ type badInput struct {
 	field  string
 }
 
-// Each is answered with a problem that names code and field, and nothing is stored.
+// Each answer is a problem that names code and field, and nothing is stored.
 func TestBadInputStoresNothing(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -50,7 +50,7 @@ func TestBadInputStoresNothing(t *testing.T) {
 	}
 }
 
-// rename makes version 1 of the subscription an old one.
+// rename makes version 1 of the subscription outdated.
 func (s *system) rename(subscription string) {
 	s.t.Helper()
 	a := s.call(http.MethodPatch, "/v1/subscriptions/"+subscription, fields{"version": 1, "name": "renamed"})
@@ -98,8 +98,7 @@ func badEvents() []badInput {
 	}
 }
 
-// badURLs are what a subscription may not point at where only 127.0.0.0/8 is
-// allowed beside the public addresses.
+// badURLs must be refused if only 127.0.0.0/8 is allowed in addition to public addresses.
 func badURLs() []badInput {
 	var cases []badInput
 	for _, url := range []string{
@@ -168,8 +167,7 @@ func badChanges(subscription string) []badInput {
 	}
 }
 
-// badCursors are cursors that were tampered with, and real ones in places that
-// they are not for.
+// badCursors are forged cursors, and real ones in the wrong place.
 func (s *system) badCursors() []badInput {
 	s.t.Helper()
 	cursorOf := func(list string) string {
@@ -203,7 +201,7 @@ func (s *system) badCursors() []badInput {
 	return cases
 }
 
-// A key that is expired or revoked is refused like one that never was.
+// An expired or revoked key is refused like one that never existed.
 func TestKeysThatAreOver(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

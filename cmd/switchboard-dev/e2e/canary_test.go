@@ -13,15 +13,15 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// canaries are words that stand for what nobody may find.
+// canaries are words for what nobody may find.
 type canaries struct {
 	secret  string // in credentials, queries, params: readable nowhere
-	payload string // in events, paths, plain headers, answers: readable in Postgres, and by who has read_payload
+	payload string // in events, paths, plain headers, answers: readable in Postgres, and with read_payload
 }
 
-// TestNothingLeaks: with traffic of every kind, secrets are in no log, metric, audit or history, and
-// in no table that can be read without the encryption keys; payloads are in the tables of events,
-// attempts and subscriptions alone, and in no answer to a key without read_payload.
+// TestNothingLeaks: with traffic of every kind, secrets are in no log, metric, audit or history,
+// and in no table that is readable without the encryption keys. Payloads are only in the tables of
+// events, attempts and subscriptions, and in no answer to a key without read_payload.
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
 	c := canaries{switchboard.NewID("canary-secret-", time.Now()), switchboard.NewID("canary-payload-", time.Now())}
@@ -70,12 +70,12 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		}
 	}
-	if shown < 6 { // of an event, of deliveries, of subscriptions; for each role
+	if shown < 6 { // of an event, of deliveries, and of subscriptions; for each role
 		t.Errorf("only %d answers show the payload to who may read it: the search proves nothing", shown)
 	}
 }
 
-// searchDumps searches for a word in all databases as somebody without the encryption keys can.
+// searchDumps searches all databases for a word, without the encryption keys.
 func (s *system) searchDumps(kind, word string) {
 	s.t.Helper()
 	for _, url := range []string{s.config.DatabaseURL, shared.databases.Server(s.t).URL("temporal"), shared.databases.Server(s.t).URL("temporal_visibility")} {
@@ -89,7 +89,7 @@ func (s *system) searchDumps(kind, word string) {
 	}
 }
 
-// readable are the paths of all GET calls of the API, with the ids of p.
+// readable returns the paths of all GET calls of the API, with the ids of p.
 func (s *system) readable(p property) []string {
 	s.t.Helper()
 	document := as[struct {
@@ -112,10 +112,11 @@ func (s *system) readable(p property) []string {
 // leaky is what leakyTraffic made.
 type leaky struct {
 	property
-	secret switchboard.Secret // that signed at first
+	secret switchboard.Secret // the first signing secret
 }
 
-// leakyTraffic makes subscriptions, events, deliveries and mistakes that hold canaries, for acme.
+// leakyTraffic makes subscriptions, events, deliveries and mistakes that contain canaries, for
+// acme.
 func (s *system) leakyTraffic(c canaries) leaky {
 	s.t.Helper()
 	r := newReceiverFunc(s.t, func(_ int, w http.ResponseWriter, request *http.Request) {
@@ -139,7 +140,7 @@ func (s *system) leakyTraffic(c canaries) leaky {
 	auth := fields{"type": "basic", "username": "me", "password": c.secret}
 	closed := freeAddr(s.t)
 	out := leaky{property: s.populate("acme", newReceiver(s.t, http.StatusServiceUnavailable).URL)}
-	// Whatever goes wrong says so in words: of the receiver, of the connection, of the template.
+	// Every failure describes itself in words: of the receiver, of the connection, of the template.
 	out.subscription, out.secret = s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request(r.URL, " {{ what }}")})
 	s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request("http://"+closed, "")})
 	s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request(r.URL, " {{ nothing.there }}")})

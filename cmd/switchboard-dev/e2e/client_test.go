@@ -15,7 +15,7 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 )
 
-// answer is what the API answered.
+// answer is an answer of the API.
 type answer struct {
 	status int
 	header http.Header
@@ -32,8 +32,8 @@ func as[T any](t *testing.T, a answer) T {
 	return v
 }
 
-// call sends a request with the test's key. A body that is a string or bytes goes
-// out as it is, anything else as JSON.
+// call sends a request with the test's key. It sends a string or bytes unchanged, and anything else
+// as JSON.
 func (s *system) call(method, path string, body any) answer {
 	s.t.Helper()
 	a, err := s.try(s.key, method, path, body)
@@ -77,7 +77,7 @@ func (s *system) try(key switchboard.Secret, method, path string, body any) (ans
 	return answer{response.StatusCode, response.Header, read}, err
 }
 
-// fields are those of a JSON object.
+// fields is a JSON object.
 type fields map[string]any
 
 // subscribe creates a subscription of the tenant "acme" to every event; extra

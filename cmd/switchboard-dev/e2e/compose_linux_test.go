@@ -19,9 +19,9 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// TestCompose: `docker compose up` brings up what compose.yaml says, from nothing to a delivery that
-// Temporal's UI shows, with each process watched, each rule loaded, and something to see in each panel of the
-// dashboard. There is no Grafana: its files are read, and its queries asked, as it would.
+// TestCompose: `docker compose up` starts what compose.yaml says, from nothing to a delivery that
+// Temporal's UI shows. Each process is watched, each rule is loaded, and each panel of the
+// dashboard shows something. There is no Grafana: the test reads its files and makes its queries.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	c := newComposed(t)
@@ -38,7 +38,7 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s prints %q", step, c.printed[step])
 		}
 	}
-	for _, step := range []string{"secrets", "temporal-schema", "migrate", "setup"} { // as when it is brought up again
+	for _, step := range []string{"secrets", "temporal-schema", "migrate", "setup"} { // as after a second `docker compose up`
 		c.runStep(step)
 	}
 	if says := "search attributes: are there"; !strings.Contains(c.printed["setup"], says) {
@@ -67,7 +67,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// makeSecrets runs the step that makes them, which changes nothing when it is run again.
+// makeSecrets runs the step that makes the secrets, which changes nothing when it runs again.
 func (c *composed) makeSecrets() {
 	c.t.Helper()
 	c.up("secrets")
@@ -91,7 +91,8 @@ func (c *composed) makeSecrets() {
 	}
 }
 
-// firstKey runs the commands of the page about Compose, which print the first API key and Grafana's password.
+// firstKey runs the commands of the page about Compose that print the first API key and Grafana's
+// password.
 func (c *composed) firstKey() switchboard.Secret {
 	c.t.Helper()
 	var printed []string
@@ -113,8 +114,8 @@ func (c *composed) firstKey() switchboard.Secret {
 	return switchboard.Secret(printed[len(printed)-2])
 }
 
-// composeTraffic is a little of everything: what arrives, what fails, whose breaker opens so that it is held, and
-// an operation.
+// composeTraffic makes a little of everything: deliveries, failures, a breaker that opens and holds
+// deliveries, and an operation.
 type composeTraffic struct {
 	t        *testing.T
 	api      *client.Client
@@ -130,7 +131,7 @@ func newComposeTraffic(t *testing.T, api *client.Client) *composeTraffic {
 	f.subscribe("ill", ill.URL, `"events": ["ticket.*"], "breaker": {"failures_in_a_row": 2}`)
 	aside := f.subscribe("aside", ill.URL, `"events": ["ticket.*"], "breaker": {"mode": "off"}`)
 	f.delivery = f.post()[well]
-	f.well.await(t, 1) // so that Temporal knows of it
+	f.well.await(t, 1) // so that Temporal knows about it
 	_, err := api.StartOperation(t.Context(), client.NewOperation{
 		Action: switchboard.ActionCancel, Filter: &switchboard.Selection{Subscription: aside}, Reason: "they are not wanted",
 	})
@@ -163,7 +164,7 @@ func (f *composeTraffic) post() map[string]string {
 	return deliveries
 }
 
-// more makes more of it, with a request that is refused.
+// more makes more traffic, with a request that is refused.
 func (f *composeTraffic) more() {
 	f.t.Helper()
 	f.post()
@@ -172,7 +173,7 @@ func (f *composeTraffic) more() {
 	}
 }
 
-// retain runs the schedule of retention, which would do so within an hour.
+// retain runs the schedule of retention, which would otherwise run within an hour.
 func (c *composed) retain() {
 	c.t.Helper()
 	temporal, err := temporalclient.Dial(temporalclient.Options{HostPort: c.addresses["temporal"] + ":7233", Namespace: "switchboard"})
@@ -185,7 +186,7 @@ func (c *composed) retain() {
 	}
 }
 
-// probes are the paths that the chart's pods are asked on.
+// probes are the paths of the chart's probes.
 func probes(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../../deploy/helm/switchboard/templates/_deployment.tpl")
@@ -216,7 +217,7 @@ func published(t *testing.T) []string {
 		t.Fatalf("%v, %v", values.Ingress.Paths, err)
 	}
 	for i, path := range values.Ingress.Paths {
-		if path == "/v1" { // itself no call
+		if path == "/v1" { // /v1 itself is not a call
 			values.Ingress.Paths[i] = "/v1/events"
 		}
 	}

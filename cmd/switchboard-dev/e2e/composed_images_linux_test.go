@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// composeImage is what a service has of its image.
+// composeImage is what a service gets from its image.
 type composeImage struct {
-	entrypoint []string          // where the file names none
-	more       []string          // arguments that the file need not give in a container
-	user       int               // who owns the secrets that a process of the image reads
-	files      map[string]string // of the image, by their path in it
+	entrypoint []string          // used if the file names none
+	more       []string          // arguments that the file may omit in a container
+	user       int               // owner of the secrets that a process of the image reads
+	files      map[string]string // files in the image, by path
 }
 
-// imageOf says what the image of a service is made of here. Its programs are in the folder bin.
+// imageOf returns the stand-in for a service's image. Its programs are in the folder bin.
 func (c *composed) imageOf(service string) composeImage {
 	name, _, _ := strings.Cut(c.services[service].Image, ":")
 	return map[string]composeImage{
@@ -26,8 +26,8 @@ func (c *composed) imageOf(service string) composeImage {
 	}[name]
 }
 
-// installImages puts in place what the images have: Temporal's programs in the versions of go.mod, which are those
-// of the images, with the scripts that start them in these, and the Prometheus that is here.
+// installImages installs what the images contain: Temporal's programs in the versions of go.mod,
+// which are those of the images, the images' start scripts, and this machine's Prometheus.
 func (c *composed) installImages() {
 	c.t.Helper()
 	for _, folder := range []string{"bin", "ui/config"} {
@@ -46,14 +46,14 @@ func (c *composed) installImages() {
 		installProgram(c.t, file, c.path(to))
 	}
 	server, ui := moduleFolder(c.t, "go.temporal.io/server"), moduleFolder(c.t, "github.com/temporalio/ui-server/v2")
-	// The shell of the images knows pipefail, and Debian's does not.
+	// The shell of the images has pipefail, and Debian's does not.
 	c.script(filepath.Join(server, "docker/scripts/sh/entrypoint.sh"), "bin/temporal-entrypoint.sh", "#!/bin/sh\n", "#!/bin/bash\n")
 	c.script(filepath.Join(ui, "docker/start-ui-server.sh"), "ui/start-ui-server.sh", "exec ./ui-server", "cd "+c.path("ui")+" && exec ./ui-server")
-	// A container's UI listens on all addresses.
+	// In a container, the UI listens on all addresses.
 	c.script(filepath.Join(ui, "config/docker.yaml"), "ui/config/docker.yaml", "\nport: ", "\nhost: "+c.addresses["temporal-ui"]+"\nport: ")
 }
 
-// script copies a file of an image, with one thing in it replaced.
+// script copies a file of an image, with one replacement.
 func (c *composed) script(from, to, old, replacement string) {
 	c.t.Helper()
 	text := string(c.read(from))

@@ -19,7 +19,7 @@ import (
 	"testing"
 )
 
-// composeService is a service of compose.yaml, as Compose's own loader reads it.
+// composeService is a service of compose.yaml, from Compose's own loader.
 type composeService struct {
 	Image       string
 	User        string
@@ -32,16 +32,16 @@ type composeService struct {
 	Mounts      []composeMount
 }
 
-// composeMount is a volume, or a file or a folder, where a container has it.
+// composeMount is a volume, a file or a folder, with its place in a container.
 type composeMount struct{ Volume, Source, Target string }
 
-// composed is compose.yaml without containers: its services run as processes, in the order in which
-// they wait for each other, each by its command, with the environment of the file and nothing else, and
-// with the files that are mounted. What differs:
+// composed is compose.yaml without containers. Its services run as processes, in the order in which
+// they wait for each other. Each runs its command, with only the environment of the file, and with
+// the mounted files. The differences:
 //
-//   - Each service has an address of its own on loopback in place of its name, so that the ports are those
-//     of the file. Where it would listen on all addresses it listens on this one.
-//   - What is mounted lies in one folder, at the path that it has in a container.
+//   - Each service has its own loopback address instead of its name, so that the ports are those of
+//     the file. Where it would listen on all addresses, it listens on this one.
+//   - Mounted files are in one folder, at the path that they have in a container.
 //   - Receivers are on loopback.
 type composed struct {
 	t         *testing.T
@@ -50,7 +50,7 @@ type composed struct {
 	root      string
 	running   map[string]*composeProcess
 	isUp      map[string]bool
-	printed   map[string]string // by the steps that have ended
+	printed   map[string]string // of the steps that have ended
 }
 
 func newComposed(t *testing.T) *composed {
@@ -66,7 +66,7 @@ func newComposed(t *testing.T) *composed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(c.root) })
-	if err := os.Chmod(c.root, 0o755); err != nil { // the users of the images have to enter it
+	if err := os.Chmod(c.root, 0o755); err != nil { // the users of the images must be able to enter it
 		t.Fatal(err)
 	}
 	c.installImages()
@@ -82,7 +82,7 @@ func newComposed(t *testing.T) *composed {
 	return c
 }
 
-// composeConfig reads compose.yaml by a program of the module that has Compose's loader.
+// composeConfig reads compose.yaml with a program of the module that has Compose's loader.
 func composeConfig(t *testing.T) map[string]composeService {
 	t.Helper()
 	var complaints bytes.Buffer
@@ -99,7 +99,7 @@ func composeConfig(t *testing.T) map[string]composeService {
 	return services
 }
 
-// path is where a path of a container is.
+// path returns where a path of a container is.
 func (c *composed) path(inContainer string) string { return filepath.Join(c.root, inContainer) }
 
 func (c *composed) makeVolume(service, target string) {
@@ -107,7 +107,7 @@ func (c *composed) makeVolume(service, target string) {
 	if err := os.MkdirAll(c.path(target), 0o755); err != nil {
 		c.t.Fatal(err)
 	}
-	if os.Geteuid() != 0 || target == "/secrets" { // whose files have the owners that secrets.sh gives them
+	if os.Geteuid() != 0 || target == "/secrets" { // its files have the owners that secrets.sh sets
 		return
 	}
 	user := c.imageOf(service).user
@@ -116,7 +116,7 @@ func (c *composed) makeVolume(service, target string) {
 	}
 }
 
-// mount copies a file or a folder to where it is mounted, and puts into it what is different here.
+// mount copies a file or a folder to its mount point, and makes the changes for this test.
 func (c *composed) mount(service, source, target string) {
 	c.t.Helper()
 	err := filepath.WalkDir(source, func(file string, entry fs.DirEntry, err error) error {
@@ -142,7 +142,7 @@ func (c *composed) mount(service, source, target string) {
 	}
 }
 
-// edit changes a mounted file, in which the change must find something to do.
+// edit changes a mounted file. The change must find something to replace.
 func (c *composed) edit(target string, change func(text string) string) {
 	c.t.Helper()
 	file := c.path(target)
@@ -170,10 +170,10 @@ func (c *composed) read(file string) []byte {
 	return text
 }
 
-// hostAndPort is a service's name where an address has it.
+// hostAndPort matches a service's name in an address.
 var hostAndPort = regexp.MustCompile(`(^|[/@])([a-z-]+):(\d+)`)
 
-// here puts the addresses and paths of this machine into a text of a service.
+// here puts this machine's addresses and paths into a service's text.
 func (c *composed) here(service, text string) string {
 	text = hostAndPort.ReplaceAllStringFunc(text, func(found string) string {
 		part := hostAndPort.FindStringSubmatch(found)
@@ -195,7 +195,7 @@ func (c *composed) here(service, text string) string {
 	return strings.NewReplacer(paths...).Replace(text)
 }
 
-// environment is that of a service's process.
+// environment returns the environment of a service's process.
 func (c *composed) environment(service string) []string {
 	environ := []string{
 		"PATH=" + c.path("bin") + ":" + os.Getenv("PATH"), "HOME=" + c.root, // the image's

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// up starts a service when those that it waits for are up, and returns when it is healthy; a step it runs to
-// its end.
+// up starts a service after those that it waits for, and returns when it is healthy. It runs a step
+// to its end.
 func (c *composed) up(service string) {
 	c.t.Helper()
 	if c.isUp[service] {
@@ -44,7 +44,7 @@ func (c *composed) up(service string) {
 	c.isUp[service] = true
 }
 
-// isStep reports whether somebody waits for the service's end.
+// isStep reports whether another service waits for the end of this one.
 func (c *composed) isStep(service string) bool {
 	for _, other := range c.services {
 		if other.DependsOn[service] == "service_completed_successfully" {
@@ -63,7 +63,8 @@ func (c *composed) line(service string) []string {
 	return slices.Concat(image.entrypoint, s.Command, image.more)
 }
 
-// runStep runs a step to its end, and again after a failure, as often and after such pauses as Docker does.
+// runStep runs a step to its end. After a failure it repeats it, as often and with the same pauses
+// as Docker.
 func (c *composed) runStep(service string) {
 	c.t.Helper()
 	again, err := strconv.Atoi(strings.TrimPrefix(c.services[service].Restart, "on-failure:"))
@@ -85,7 +86,7 @@ func (c *composed) runStep(service string) {
 	}
 }
 
-// run runs a command line in a service to its end, and returns what it prints.
+// run runs a command line in a service to its end, and returns its output.
 func (c *composed) run(service string, line []string) string {
 	c.t.Helper()
 	command := c.command(c.t.Context(), service, line)
@@ -98,8 +99,8 @@ func (c *composed) run(service string, line []string) string {
 	return string(printed)
 }
 
-// startPostgres starts the server by the settings of its command. At its first start it does what the image's
-// does: there is a superuser named postgres, and the mounted script is run.
+// startPostgres starts the server with the settings of its command. The first start does what the
+// image does: there is a superuser named postgres, and the mounted script runs.
 func (c *composed) startPostgres() {
 	c.t.Helper()
 	s := c.services["postgres"]
@@ -113,7 +114,7 @@ func (c *composed) startPostgres() {
 	if err != nil || len(passwords) == 0 {
 		c.t.Fatalf("%v, %v", passwords, err)
 	}
-	for _, file := range passwords { // they are another user's than that of our server
+	for _, file := range passwords { // they belong to another user than our server's
 		if err := os.Chmod(file, 0o444); err != nil {
 			c.t.Fatal(err)
 		}
@@ -127,7 +128,7 @@ func (c *composed) startPostgres() {
 	}
 }
 
-// composeProcess is a service that runs.
+// composeProcess is a running service.
 type composeProcess struct {
 	command *exec.Cmd
 	log     logBuffer
@@ -153,7 +154,7 @@ func (c *composed) start(service string) {
 	})
 }
 
-// awaitHealthy asks as the file's health check does, within the container.
+// awaitHealthy makes the file's health check, in the container.
 func (c *composed) awaitHealthy(service string) {
 	c.t.Helper()
 	check := slices.Clone(c.services[service].Healthcheck)
@@ -180,7 +181,7 @@ func (c *composed) awaitHealthy(service string) {
 	})
 }
 
-// down stops a service as Docker does, and it ends without a failure.
+// down stops a service in the way of Docker, and requires that it ends without a failure.
 func (c *composed) down(service string) {
 	c.t.Helper()
 	p := c.running[service]
@@ -193,7 +194,7 @@ func (c *composed) down(service string) {
 	}
 }
 
-// url is an address of a service, on a port of its container.
+// url returns an address of a service, for a port of its container.
 func (c *composed) url(service string, port int, path string) string {
 	return "http://" + c.addresses[service] + ":" + strconv.Itoa(port) + path
 }

@@ -13,11 +13,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// scrapeInterval is that of Prometheus here: the file's would make the test wait for minutes.
+// scrapeInterval is Prometheus' interval here. With that of the file, the test would wait for
+// minutes.
 const scrapeInterval = time.Second
 
-// staticTargets changes what Prometheus scrapes from names of services to their addresses, for which it would ask
-// Docker, and how often it does.
+// staticTargets replaces the names of services, which Prometheus would look up with Docker, by
+// their addresses, and sets the scrape interval.
 func (c *composed) staticTargets(text string) string {
 	c.t.Helper()
 	var config map[string]any
@@ -48,8 +49,8 @@ func (c *composed) staticTargets(text string) string {
 	return string(changed)
 }
 
-// checkWatching: Prometheus reaches every target, every rule works, and each panel of the dashboard shows something
-// of the traffic.
+// checkWatching: Prometheus reaches every target, every rule works, and each panel of the dashboard
+// shows some of the traffic.
 func (c *composed) checkWatching(traffic *composeTraffic) {
 	c.t.Helper()
 	prometheus := c.dataSource()
@@ -62,7 +63,7 @@ func (c *composed) checkWatching(traffic *composeTraffic) {
 	}()
 	scrape := time.NewTicker(scrapeInterval)
 	defer scrape.Stop()
-	// Temporal's server shows a backlog a minute after its queue was first used.
+	// Temporal's server shows a backlog a minute after the first use of its queue.
 	awaitFor(c.t, loadTimeout, "something in each panel", func() bool {
 		<-scrape.C
 		traffic.more()
@@ -73,7 +74,7 @@ func (c *composed) checkWatching(traffic *composeTraffic) {
 		ActiveTargets []struct{ ScrapeURL, Health, LastError string }
 	}
 	defer func() { c.t.Logf("the targets are %+v", targets.ActiveTargets) }()
-	// A busy machine may need longer for a scrape than there is between two.
+	// On a busy machine a scrape may take longer than the interval.
 	await(c.t, "each target up at its last scrape", func() bool {
 		targets.ActiveTargets = nil
 		c.ask(prometheus+"/api/v1/targets", nil, &targets)
@@ -105,7 +106,7 @@ func (c *composed) checkWatching(traffic *composeTraffic) {
 	}
 }
 
-// dataSource is the address at which Grafana asks Prometheus.
+// dataSource is the address at which Grafana queries Prometheus.
 func (c *composed) dataSource() string {
 	c.t.Helper()
 	var file struct {
@@ -126,7 +127,8 @@ type composePanel struct {
 	Targets     []struct{ Expr string }
 }
 
-// expressions are those of all panels, with what Grafana fills in, each with the title of its panel.
+// expressions are the expressions of all panels, with Grafana's variables replaced, each with the
+// title of its panel.
 func (c *composed) expressions() map[string]string {
 	c.t.Helper()
 	fill := strings.NewReplacer("$__rate_interval", (4 * scrapeInterval).String(), "$class", ".*")
@@ -139,7 +141,7 @@ func (c *composed) expressions() map[string]string {
 	return titles
 }
 
-// panels are those of the dashboards that Grafana finds.
+// panels are the panels of the dashboards that Grafana finds.
 func (c *composed) panels() []composePanel {
 	c.t.Helper()
 	var file struct {
@@ -168,10 +170,10 @@ func (c *composed) panels() []composePanel {
 	return all
 }
 
-// series are those that a query finds, with a text for each of their values.
+// series are the results of a query, with a text for each value.
 type series []struct{ Values [][2]any }
 
-// query asks for what a panel draws of the time since the test began.
+// query requests what a panel draws for the time since the test began.
 func (c *composed) query(prometheus, expression string, since time.Time) series {
 	c.t.Helper()
 	var found struct{ Result series }
@@ -193,7 +195,7 @@ func shows(found series) bool {
 	return false
 }
 
-// ask asks Prometheus, and reads the data of its answer.
+// ask queries Prometheus, and decodes the data of its answer.
 func (c *composed) ask(address string, form url.Values, into any) {
 	c.t.Helper()
 	response, err := http.Get(address + "?" + form.Encode())
@@ -210,7 +212,7 @@ func (c *composed) ask(address string, form url.Values, into any) {
 	}
 }
 
-// answers checks that a service has something at a path.
+// answers checks that a service serves something at a path.
 func (c *composed) answers(service string, port int, path string) {
 	c.t.Helper()
 	response, err := http.Get(c.url(service, port, path))

@@ -20,8 +20,8 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// Ziwo's two payloads arrive byte for byte, signed so that the official library
-// takes them, and nothing else.
+// Ziwo's two payloads arrive byte for byte, with signatures that the official library accepts, and
+// nothing else arrives.
 func TestZiwoPayloadsArriveUnchanged(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -57,7 +57,7 @@ func TestZiwoPayloadsArriveUnchanged(t *testing.T) {
 	}
 }
 
-// postRaw posts data without going through a JSON encoder, which would compact it.
+// postRaw posts data without a JSON encoder, which would compact it.
 func (s *system) postRaw(eventType string, data []byte) string {
 	s.t.Helper()
 	a := s.call(http.MethodPost, "/v1/events", `{"tenant":"acme","type":"`+eventType+`","data":`+string(data)+`}`)
@@ -70,7 +70,7 @@ func (s *system) postRaw(eventType string, data []byte) string {
 func TestRetriesUntilDelivered(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	var seen atomic.Bool // that it waits, which on a slow machine takes more attempts
+	var seen atomic.Bool // that it waits; on a slow machine that takes more attempts
 	r := newReceiverFunc(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 		if n < 3 || !seen.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -148,7 +148,7 @@ func (s *system) awaitWorkflow(id string, want enumspb.WorkflowExecutionStatus) 
 	})
 }
 
-// What a support engineer searches for in Temporal's own list.
+// What support engineers search for in Temporal's own list.
 func TestSearchAttributesAndNothingSecretInTemporal(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -254,8 +254,8 @@ func TestNothingIsDeliveredTwiceUnderLoad(t *testing.T) {
 	}
 }
 
-// count counts the deliveries in a state, or in one of several joined by commas,
-// by the API's list.
+// count counts the deliveries in a state, or in one of several separated by commas, with the API's
+// list.
 func (s *system) count(state string) int {
 	s.t.Helper()
 	return s.countOf("/v1/deliveries?state=" + state + "&")

@@ -28,7 +28,7 @@ func newDeployment(t *testing.T) *deployment {
 	return &deployment{s, b}
 }
 
-// process is one of that binary, with an address of its own. It does not run yet.
+// process makes a process of that binary, with a separate address. It is not started yet.
 func (d *deployment) process(binary string) *process {
 	s := *d.system
 	s.config.Listen, s.log = freeAddr(d.t), newLog(d.t)
@@ -37,8 +37,8 @@ func (d *deployment) process(binary string) *process {
 	return p
 }
 
-// expandSchema makes of the schema what the release after this one might: more columns everywhere, and a
-// higher version. Whoever is older works on it.
+// expandSchema changes the schema as the next release might: additional columns everywhere, and a
+// higher version. Older binaries must work with it.
 func (d *deployment) expandSchema() {
 	t, db := d.t, d.database()
 	rows, err := db.QueryContext(t.Context(), `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`)
@@ -67,7 +67,7 @@ func (d *deployment) expandSchema() {
 	}
 }
 
-// postWaiting posts events for the receiver that is ill, and returns their deliveries.
+// postWaiting posts events for the failing receiver, and returns their deliveries.
 func (d *deployment) postWaiting(n int) []string {
 	ids := make([]string, n)
 	for i := range ids {
@@ -99,7 +99,7 @@ func requestsByID(r *receiver) map[string]int {
 	return requests
 }
 
-// newRecoveringReceiver answers 503 until it is told to be well.
+// newRecoveringReceiver answers 503 until it is told to recover.
 func newRecoveringReceiver(t *testing.T) (r *receiver, well func()) {
 	t.Helper()
 	var recovered atomic.Bool
@@ -111,7 +111,7 @@ func newRecoveringReceiver(t *testing.T) (r *receiver, well func()) {
 	return r, func() { recovered.Store(true) }
 }
 
-// steadyPosts posts events all the time.
+// steadyPosts posts events continuously.
 type steadyPosts struct {
 	load  *load
 	quit  func()
@@ -144,7 +144,7 @@ func (d *deployment) postSteadily() *steadyPosts {
 	return p
 }
 
-// stop ends the posting, and returns what was accepted.
+// stop ends the posting, and returns the accepted deliveries.
 func (p *steadyPosts) stop() *load {
 	p.quit()
 	if err := <-p.ended; err != nil {
@@ -153,7 +153,7 @@ func (p *steadyPosts) stop() *load {
 	return p.load
 }
 
-// balancer passes requests on to the first of the processes that takes them.
+// balancer forwards requests to the first process that accepts them.
 type balancer struct {
 	addr string
 	mu   sync.Mutex
@@ -192,7 +192,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		request.Body = io.NopCloser(bytes.NewReader(body))
 		response, err := http.DefaultTransport.RoundTrip(request)
 		if err != nil {
-			continue // it stops: the next one takes it, and knows the event by its id
+			continue // it is stopping: the next process accepts the event, and recognises it by its id
 		}
 		defer response.Body.Close()
 		for name, values := range response.Header {

@@ -19,7 +19,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// blocksOf are the blocks of that kind in a document, without their indent.
+// blocksOf returns the blocks of that kind in a document, without their indent.
 func blocksOf(t *testing.T, document, kind string) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../../" + document)
@@ -33,7 +33,8 @@ func blocksOf(t *testing.T, document, kind string) []string {
 	return blocks
 }
 
-// elsewhere are the documents whose shell blocks are not run here, with the test that runs them or why none does.
+// elsewhere are the documents whose shell blocks do not run here, with the test that runs them or
+// the reason why none does.
 func elsewhere() map[string]string {
 	return map[string]string{
 		"README.md": "TestReadme and below", "docs/platforms.md": "TestReadme", "docs/backup.md": "TestBackupDrill",
@@ -43,16 +44,17 @@ func elsewhere() map[string]string {
 	}
 }
 
-// documentedPage is a document whose shell blocks are run one after the other, each in a shell of its own.
+// documentedPage is a document whose shell blocks run one after the other, each in a separate
+// shell.
 type documentedPage struct {
 	page    string
-	replace []string // further pairs: what stands there for an example, and what there is
-	environ []string // further variables
-	prints  string   // what each block prints at least
+	replace []string // additional pairs: an example in the document, and its real value
+	environ []string // additional variables
+	prints  string   // minimum output of each block
 }
 
-// TestDocumentedCommands runs the shell blocks of the documents, and the commands that support and operators are given,
-// against a running system. Each succeeds.
+// TestDocumentedCommands runs the shell blocks of the documents, and the commands for support and
+// operators, against a running system. Each succeeds.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	s := prepareSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
@@ -110,7 +112,7 @@ func TestDocumentedCommands(t *testing.T) {
 	checkAllPagesAreRun(t, pages)
 }
 
-// prepareReadme puts into a folder what the README's commands find in that of `make run`.
+// prepareReadme prepares a folder for the README's commands, like that of `make run`.
 func (s *system) prepareReadme(folder string) {
 	s.t.Helper()
 	for _, name := range []string{"bin", ".switchboard"} {
@@ -126,7 +128,7 @@ func (s *system) prepareReadme(folder string) {
 	}
 }
 
-// watchedFrom is where Prometheus finds the system, in place of the demo.
+// watchedFrom replaces the demo's address with that of the system in Prometheus' settings.
 func (s *system) watchedFrom(folder string) (replace []string) {
 	s.t.Helper()
 	for _, name := range []string{"prometheus.demo.yaml", "alerts.yaml"} {
@@ -144,7 +146,8 @@ func (s *system) watchedFrom(folder string) (replace []string) {
 
 const exampleSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
-// verifyingReceiver is the address of one that answers 401 to what is not signed with that secret.
+// verifyingReceiver returns the address of a receiver that answers 401 unless the secret signed the
+// request.
 func verifyingReceiver(t *testing.T, secret string) string {
 	t.Helper()
 	verifier, err := standardwebhooks.NewWebhook(secret)
@@ -164,7 +167,8 @@ func verifyingReceiver(t *testing.T, secret string) string {
 // planCommand makes the plan that the page about operations starts.
 const planCommand = `curl -s "$API/v1/operations" -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{"action": "retry", "dry_run": true, "filter": {"state": ["retrying"]}}' | sed 's/.*"plan":"\([^"]*\)".*/\1/'`
 
-// checkAllPagesAreRun: a document with shell blocks is run here or listed as run elsewhere.
+// checkAllPagesAreRun: each document with shell blocks runs here, or is listed as running
+// elsewhere.
 func checkAllPagesAreRun(t *testing.T, pages []documentedPage) {
 	t.Helper()
 	documents, err := filepath.Glob("../../../docs/*.md")
@@ -182,11 +186,11 @@ func checkAllPagesAreRun(t *testing.T, pages []documentedPage) {
 	}
 }
 
-// seededObjects are what the commands of support can be run on.
+// seededObjects are objects for support's commands.
 type seededObjects struct{ subscription, delivered, retrying string }
 
-// seedForDocuments makes a subscription that takes a ticket and one that fails, with the events that
-// docs/support.md names.
+// seedForDocuments makes a subscription that receives a ticket and one that fails, with the events
+// that docs/support.md names.
 func (s *system) seedForDocuments() seededObjects {
 	s.t.Helper()
 	var seen seededObjects
@@ -211,8 +215,8 @@ func (s *system) seedForDocuments() seededObjects {
 	return seen
 }
 
-// inPlaceOf puts what there is into a command of support: an attempt is looked at of what was
-// delivered, anything else is done to what is in backoff. Nobody answers the question of an operation.
+// inPlaceOf puts real objects into a support command: for an attempt a delivered delivery,
+// otherwise one in backoff. Nobody answers the question of an operation.
 func (o seededObjects) inPlaceOf(command string) string {
 	delivery := o.retrying
 	if strings.Contains(command, "--attempt") {

@@ -13,8 +13,8 @@ import (
 	processes "github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
 )
 
-// TestFaults is the short part of `make faults`: a process is killed, connections are
-// ended, and a dependency is away. No other test of this package runs beside it.
+// TestFaults is the short part of `make faults`: a process is killed, connections are ended, and a
+// dependency is away. No other test of this package runs at the same time.
 func TestFaults(t *testing.T) {
 	suite := faults.Command{
 		Switchboard: built.path(t), Rate: 5, Seconds: 4, Out: io.Discard,
@@ -26,7 +26,7 @@ func TestFaults(t *testing.T) {
 }
 
 // serveTemporal runs the Temporal server of the fault suite, which starts this program again, if
-// the command line asks for it.
+// the command line says so.
 func serveTemporal(line []string) (code int, asked bool) {
 	if len(line) < 2 || line[1] != processes.TemporalCommandName {
 		return 0, false

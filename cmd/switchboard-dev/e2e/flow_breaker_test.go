@@ -12,8 +12,8 @@ import (
 )
 
 // Two processes that each see half of the failures open the breaker at the documented threshold.
-// While it is open nothing is sent and no attempt is used up, also when both are killed; after a
-// probe has succeeded everything is delivered.
+// While it is open, nothing is sent and no attempt is used up, even if both are killed. After a
+// successful probe, everything is delivered.
 func TestBreakerOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	const failures = 10 // in a row, by default
@@ -52,7 +52,8 @@ func TestBreakerOfTwoProcesses(t *testing.T) {
 			t.Errorf("%s was accepted while the breaker was open, and has made %d attempts", id, made[id])
 		}
 	}
-	// One more failure opens the breaker: all of them may be under way then. A slow machine may have reached a probe by now.
+	// One more failure opens the breaker, because all of them may be in flight then. On a slow
+	// machine a probe may already have been made.
 	probes := int(time.Since(opened) / switchboard.MinProbeInterval)
 	if most := failures - 1 + len(failed) + probes; sum < failures || sum > most {
 		t.Errorf("%d attempts were made by %d requests, want %d to %d", sum, sent, failures, most)
@@ -78,8 +79,8 @@ func TestBreakerOfTwoProcesses(t *testing.T) {
 	t.Logf("the probe came %s after the last failure", r.got()[sent].at.Sub(r.got()[sent-1].at).Round(time.Second))
 }
 
-// breaker is where the breaker of the subscription stands, as the API shows it: a healthy endpoint
-// has no health in the answer.
+// breaker is the state of the subscription's breaker in the API. A healthy endpoint has no health
+// in the answer.
 func (s *system) breaker(subscription string) switchboard.BreakerState {
 	s.t.Helper()
 	a := s.call(http.MethodGet, "/v1/subscriptions/"+subscription, nil)

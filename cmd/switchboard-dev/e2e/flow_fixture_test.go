@@ -3,10 +3,10 @@ package e2e
 import "os"
 
 // fullSize reports whether the tests of flow control have the size of the issue, which takes
-// some minutes and not the seconds that everybody waits for.
+// minutes instead of seconds.
 func fullSize() bool { return os.Getenv("SWITCHBOARD_E2E_FULL") != "" }
 
-// beside starts another process of the same system, with an address of its own.
+// beside starts another process of the same system, with a separate address.
 func (p *process) beside() *process {
 	p.t.Helper()
 	s := *p.system
@@ -17,7 +17,7 @@ func (p *process) beside() *process {
 	return another
 }
 
-// awaitAllDelivered waits until so many are delivered and nothing else is left, and checks that
+// awaitAllDelivered waits until that many are delivered and nothing else is left, and checks that
 // no promise is broken.
 func (s *system) awaitAllDelivered(count int) {
 	s.t.Helper()

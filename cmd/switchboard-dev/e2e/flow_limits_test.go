@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A rate limit holds for two processes together, and what waits for it is sent in the order of
-// acceptance, without a workflow meanwhile.
+// A rate limit applies to two processes together. Waiting deliveries are sent in the order of
+// acceptance, and have no workflow while they wait.
 func TestRateLimitOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	const perSecond = 10
@@ -37,9 +37,10 @@ func TestRateLimitOfTwoProcesses(t *testing.T) {
 	checkPlaces(t, got, ids)
 }
 
-// checkRate checks that each request came no earlier than at its turn, counted from the time before the first
-// event, and reports the rate. A machine under load decides about single seconds: a late request may come
-// together with those after it. Of 5,000 at 10/s, which took 500.0 s, 24 came in one on a machine with a load of 30.
+// checkRate checks that each request came no earlier than its turn, counted from the time before
+// the first event, and reports the rate. Load on the machine affects single seconds: a late request
+// may come together with later ones. Of 5,000 at 10/s, which took 500.0 s, 24 came in one second on
+// a machine with a load of 30.
 func checkRate(t *testing.T, began time.Time, got []received, perSecond int) {
 	t.Helper()
 	most := 0
@@ -63,11 +64,11 @@ func checkRate(t *testing.T, began time.Time, got []received, perSecond int) {
 	}
 }
 
-// checkPlaces checks that the requests came in the order of acceptance, but for those that were
-// under way at the same time. In a random order each would be off by a third of all.
+// checkPlaces checks that the requests came in the order of acceptance, except those that were in
+// flight at the same time. In a random order each would be off by a third of all.
 func checkPlaces(t *testing.T, got []received, ids []string) {
 	t.Helper()
-	slices.Sort(ids) // they have the order of acceptance
+	slices.Sort(ids) // ids have the order of acceptance
 	most, sum := 0, 0
 	for i, request := range got {
 		place := slices.Index(ids, request.header.Get("webhook-id"))
@@ -80,7 +81,7 @@ func checkPlaces(t *testing.T, got []received, ids []string) {
 	}
 }
 
-// max_in_flight holds for two processes together.
+// max_in_flight applies to two processes together.
 func TestMaxInFlightOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	const limit, events = 4, 60
@@ -93,7 +94,7 @@ func TestMaxInFlightOfTwoProcesses(t *testing.T) {
 		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); {
 			seen = most.Load()
 		}
-		select { // long beside what starting a request takes, so that the limit is reached
+		select { // long compared with starting a request, so that the limit is reached
 		case <-time.After(200 * time.Millisecond):
 		case <-request.Context().Done():
 		}

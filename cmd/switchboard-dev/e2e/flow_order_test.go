@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Pausing, and killing the process while some requests are in flight, loses and discards nothing:
-// what is resumed is sent, per key in the order in which it was accepted.
+// Pausing, and killing the process while some requests are in flight, loses and discards nothing.
+// After the resume, the events of each key are sent in the order of acceptance.
 func TestPauseInFlightAndKill(t *testing.T) {
 	t.Parallel()
 	const keys, events = 4, 4
@@ -52,7 +52,7 @@ func TestPauseInFlightAndKill(t *testing.T) {
 	p.awaitAllDelivered(keys*events + 1)
 }
 
-// dropLate takes out the one event of a key that was posted while the subscription was paused.
+// dropLate removes the one event of a key that was posted while the subscription was paused.
 func (v *visits) dropLate(t *testing.T, key string) {
 	t.Helper()
 	v.mu.Lock()
@@ -69,7 +69,7 @@ func (v *visits) dropLate(t *testing.T, key string) {
 	v.all = rest
 }
 
-// Per key the events are delivered strictly in order while the receiver fails at random, two
+// The events of each key are delivered strictly in order while the receiver fails at random, two
 // processes work, and one of them is killed in the middle.
 func TestOrderedByKeyThroughFailuresAndAKill(t *testing.T) {
 	t.Parallel()
@@ -93,7 +93,7 @@ func TestOrderedByKeyThroughFailuresAndAKill(t *testing.T) {
 			}
 			by.postKey(fmt.Sprint("key-", key), n+1)
 			if n == events/2 && key == keys/2 {
-				p.kill() // what it has begun goes on in the other, or here when it is back
+				p.kill() // what it began continues in the other process, or here after its restart
 				p.start()
 			}
 		}
@@ -102,7 +102,7 @@ func TestOrderedByKeyThroughFailuresAndAKill(t *testing.T) {
 	t.Logf("%d requests, %d of them again after a success", len(seen.got()), seen.checkOrder(t, keys, events))
 }
 
-// failAtRandom refuses one request of three, the same ones at every run.
+// failAtRandom refuses one request in three, the same ones in every run.
 func failAtRandom() func(visit) int {
 	var mu sync.Mutex
 	tries := map[string]int{}
@@ -120,7 +120,7 @@ func failAtRandom() func(visit) int {
 	}
 }
 
-// Setting aside the one that blocks lets the next of its key go.
+// Holding the blocking delivery lets the next of its key be sent.
 func TestSettingABlockerAsideLetsTheNextGo(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// Pauses and resumes beside those who post lose nothing, send nothing twice, and leave nothing held.
+// Pauses and resumes during posts lose nothing, send nothing twice, and leave nothing held.
 func TestPausesBesidePosts(t *testing.T) {
 	t.Parallel()
 	const pairs, posters, mostEach = 25, 3, 200

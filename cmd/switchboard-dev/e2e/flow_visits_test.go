@@ -46,14 +46,14 @@ type visit struct {
 	to     time.Time // when it was answered
 }
 
-// visits notes the requests of events with keys.
+// visits records the requests of events with keys.
 type visits struct {
 	mu  sync.Mutex
 	all []visit
 }
 
-// newKeyedReceiver answers requests for events with keys with the status that decide returns,
-// which may wait.
+// newKeyedReceiver answers requests for events with keys with the status from decide, which may
+// wait.
 func newKeyedReceiver(t *testing.T, decide func(v visit) int) (*receiver, *visits) {
 	t.Helper()
 	seen := &visits{}
@@ -80,7 +80,7 @@ func newKeyedReceiver(t *testing.T, decide func(v visit) int) (*receiver, *visit
 	return r, seen
 }
 
-// got returns what was answered so far, in the order in which it came.
+// got returns what has been answered so far, in the order of arrival.
 func (v *visits) got() []visit {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -89,15 +89,15 @@ func (v *visits) got() []visit {
 	return all
 }
 
-// checkOrder checks that the events of each key came in order: one comes only after a success of
-// the one before was answered. It returns how many came again after a success.
+// checkOrder checks that the events of each key came in order: each comes only after a success of
+// the previous one was answered. It returns how many came again after a success.
 func (v *visits) checkOrder(t *testing.T, keys, events int) (duplicates int) {
 	t.Helper()
-	done := map[string]int{} // by key, how many have succeeded
+	done := map[string]int{} // by key, number of successes
 	last := map[string]time.Time{}
 	for _, one := range v.got() {
 		switch {
-		case one.n == done[one.key]: // a process that died before it knew of the success sends it again
+		case one.n == done[one.key]: // a process that died before it knew about the success sends it again
 			duplicates++
 		case one.n != done[one.key]+1:
 			t.Errorf("%s: %d came when %d had succeeded", one.key, one.n, done[one.key])

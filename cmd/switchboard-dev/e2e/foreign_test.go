@@ -9,19 +9,19 @@ import (
 	"testing"
 )
 
-// foreignRequest is a request as a server of another language read it.
+// foreignRequest is a request as a server in another language read it.
 type foreignRequest struct {
-	Port    int               `json:"port"` // of the first line alone
+	Port    int               `json:"port"` // only in the first line
 	Refused string            `json:"refused"`
 	Method  string            `json:"method"`
 	Target  string            `json:"target"`
 	Host    string            `json:"host"`
 	Headers map[string]string `json:"headers"`
 	Body    string            `json:"body"`
-	Client  string            `json:"client"` // common name of the client's certificate
+	Client  string            `json:"client"` // common name in the client's certificate
 }
 
-// foreign is a receiver in a process of its own, on the HTTP server of another language.
+// foreign is a receiver in a separate process, with the HTTP server of another language.
 type foreign struct {
 	addr     string
 	mu       sync.Mutex
@@ -64,7 +64,7 @@ func newForeign(t *testing.T, program string, args ...string) *foreign {
 			f.mu.Unlock()
 		}
 	}()
-	t.Cleanup(func() { // the test's context, which ends the process, is over by now
+	t.Cleanup(func() { // the test's context, which ends the process, is over now
 		<-read
 		_ = child.Wait() // "signal: killed"
 	})
@@ -81,8 +81,8 @@ func newPython(t *testing.T) *foreign {
 	return newForeign(t, "python3", "testdata/receiver.py")
 }
 
-// await waits until so many requests have been read of what the program prints, which may be later than their answers,
-// and returns the last of them.
+// await waits until that many requests are in the program's output, which may be later than their
+// answers, and returns the last ones.
 func (f *foreign) await(t *testing.T, n int) foreignRequest {
 	t.Helper()
 	await(t, "so many requests printed", func() bool {

@@ -21,13 +21,13 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// record is the folder that histories are written to, one for each released shape
-// of the workflows: `make record-histories`. Empty: they are replayed only.
+// record is the folder that histories are written to, one for each released shape of the workflows:
+// `make record-histories`. Empty: they are only replayed.
 var record = flag.String("record", "", "folder to write the histories to, below workflows/testdata")
 
-// Each way that a workflow's life can go, run for real; its history replays, and
-// can be recorded for the versions to come. The last release replays them too, as it must
-// when the present one is taken back. live returns the workflow's id.
+// Each possible life of a workflow, run for real. Its history replays, and can be recorded for
+// later versions. The last release replays it too, as it must after a rollback of the current one.
+// live returns the workflow's id.
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	folder := *record
@@ -79,7 +79,7 @@ func eachHistory(t *testing.T, folder string) {
 	}
 }
 
-// startSlowOperation starts an operation of 40 deliveries, of which so many are made in a second.
+// startSlowOperation starts an operation of 40 deliveries, which handles that many per second.
 func (s *system) startSlowOperation(rate float64) string {
 	s.t.Helper()
 	sub, _ := s.subscribe(newReceiver(s.t, 200).URL, nil)
@@ -103,10 +103,10 @@ func (s *system) resumeOperation(id string) {
 	}
 }
 
-// livePausedOperation pauses an operation between two of its steps, resumes it and pauses it again: it is
-// told of the resumption, and ends all the same.
+// livePausedOperation pauses an operation between two steps, resumes it and pauses it again. The
+// workflow gets the signal of the resumption, and still ends.
 func livePausedOperation(t *testing.T, s *system) string {
-	id := s.startSlowOperation(1) // it goes on for long enough on a slow machine, and nobody waits for its end
+	id := s.startSlowOperation(1) // slow enough for a slow machine; nobody waits for its end
 	s.awaitOperation(id, "a step made", func(o client.Operation) bool { return o.Done > 0 })
 	s.pauseOperation(id)
 	s.resumeOperation(id)
@@ -114,7 +114,7 @@ func livePausedOperation(t *testing.T, s *system) string {
 	return id
 }
 
-// liveResumedOperation resumes an operation whose workflow has ended because of its pause.
+// liveResumedOperation resumes an operation whose workflow ended because of the pause.
 func liveResumedOperation(t *testing.T, s *system) string {
 	id := s.startSlowOperation(10)
 	s.pauseOperation(id)
@@ -202,7 +202,7 @@ func liveRelease(t *testing.T, s *system) string {
 	return s.operation(sub)
 }
 
-// liveCancelDeleted cancels what waits for another attempt, and returns the operation.
+// liveCancelDeleted cancels deliveries that wait for another attempt, and returns the operation.
 func liveCancelDeleted(t *testing.T, s *system) string {
 	sub, _ := s.subscribe(newReceiver(t, 503).URL, hourly)
 	id := s.post("ticket.created", `{}`)
@@ -274,7 +274,7 @@ func liveEraseEvent(t *testing.T, s *system) string {
 	return s.erase("/v1/events/" + d.EventID + "/data").ID
 }
 
-// liveSlow posts an event while an earlier one is not answered for more than a second.
+// liveSlow posts an event while an earlier one stays unanswered for more than a second.
 func liveSlow(t *testing.T, s *system) string {
 	r, answer := newHoldingReceiver(t, 200)
 	s.subscribe(r.URL, nil)
@@ -287,7 +287,7 @@ func liveSlow(t *testing.T, s *system) string {
 	return id
 }
 
-// closedHistory returns the history of a workflow once it is closed.
+// closedHistory returns the history of a workflow after it is closed.
 func (s *system) closedHistory(id string) *historypb.History {
 	s.t.Helper()
 	await(s.t, "workflow "+id+" closed", func() bool {
@@ -320,7 +320,7 @@ func writeHistory(t *testing.T, path string, history *historypb.History) {
 	}
 }
 
-// forgetMachine takes out of a history which process on which machine made it.
+// forgetMachine removes the process and the machine from a history.
 func forgetMachine(m protoreflect.Message) {
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch {

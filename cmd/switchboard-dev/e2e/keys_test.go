@@ -7,13 +7,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// madeKey is a key as POST /v1/keys answers it.
+// madeKey is a key in the answer of POST /v1/keys.
 type madeKey struct {
 	ID, Key string
 }
 
-// newKey makes a key of the role for the tenant, "" being all of them, and with an
-// expiry if one is given.
+// newKey makes a key of the role for the tenant, "" for all, and with an expiry if one is given.
 func (s *system) newKey(role, tenant string, expiresAt ...time.Time) madeKey {
 	s.t.Helper()
 	asked := fields{"name": role + " of " + tenant, "role": role}

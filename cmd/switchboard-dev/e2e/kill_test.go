@@ -22,8 +22,8 @@ import (
 // loadTimeout is for what a loaded machine does thousands of times.
 const loadTimeout = 5 * time.Minute
 
-// Killing serve in the middle of a load loses nothing that was answered 202, and
-// sends twice only what was in flight at that moment.
+// Killing serve in the middle of a load loses nothing that was answered 202, and repeats only what
+// was in flight at that moment.
 func TestKillServeUnderLoad(t *testing.T) {
 	t.Parallel()
 	const events, posters, inFlight = 2000, 32, 32
@@ -55,9 +55,8 @@ func TestKillServeUnderLoad(t *testing.T) {
 	if n := p.countOf("/v1/events?"); n != events {
 		t.Errorf("%d events, want %d", n, events)
 	}
-	// A slot of the requests in flight is held until the outcome is durable: what
-	// was answered by the receiver and not recorded at the kill held one, and is sent
-	// again. Nothing else is.
+	// A request holds its slot until its outcome is durable. A request that was answered but not
+	// recorded at the kill held one, and is repeated. Nothing else is.
 	duplicates := l.checkDelivered(r)
 	if duplicates > inFlight {
 		t.Errorf("%d sent twice, want at most the %d that can be in flight", duplicates, inFlight)
@@ -67,8 +66,8 @@ func TestKillServeUnderLoad(t *testing.T) {
 		before, atKill, inFlight, l.repeated, duplicates, events)
 }
 
-// A process that is killed while it waits for a receiver leaves a trace: the first attempt
-// in the workflow's history, a later one in its heartbeat.
+// A process that is killed while it waits for a receiver leaves a trace: of a first attempt in the
+// workflow's history, of a later one in its heartbeat.
 func TestKilledAttemptsAreInTheRecord(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t)
@@ -89,7 +88,7 @@ func TestKilledAttemptsAreInTheRecord(t *testing.T) {
 	answerFirst()
 	answerSecond()
 	p.start()
-	// Temporal gives the second out again a minute later, when the longest attempt is over.
+	// Temporal hands out the second task again a minute later, when the longest attempt is over.
 	for id, want := range map[string][]string{ofFirst: {"unknown", ""}, ofSecond: {"http_5xx", "unknown", ""}} {
 		awaitFor(t, loadTimeout, "delivered", func() bool { return p.delivery(id).State == "delivered" })
 		var got []string
@@ -105,10 +104,10 @@ func TestKilledAttemptsAreInTheRecord(t *testing.T) {
 	p.awaitNothingOpen()
 }
 
-// crowd is held by a test that posts so many events that others would only make it late.
+// crowd is held by a test that posts so many events that others would only delay it.
 var crowd sync.Mutex
 
-// newCrowd is the load of such a test, which waits for its turn with them.
+// newCrowd is the load of such a test, which waits until no other runs.
 func newCrowd(t *testing.T, s *system, events int) *load {
 	t.Helper()
 	crowd.Lock()
@@ -120,12 +119,12 @@ func newCrowd(t *testing.T, s *system, events int) *load {
 type load struct {
 	s      *system
 	events int
-	half   chan struct{} // closed when half of them are answered
+	half   chan struct{} // closed when half of them have been answered
 
 	mu       sync.Mutex
 	next     int
 	repeated int
-	accepted map[string]bool // ids of the deliveries of each 202
+	accepted map[string]bool // ids of the deliveries in the 202s
 }
 
 func newLoad(t *testing.T, s *system, events int) *load {
@@ -133,7 +132,7 @@ func newLoad(t *testing.T, s *system, events int) *load {
 	return &load{s: s, events: events, half: make(chan struct{}), accepted: map[string]bool{}}
 }
 
-// post posts them all, so many at a time.
+// post posts them all, that many at a time.
 func (l *load) post(posters int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
@@ -192,8 +191,8 @@ func (l *load) note(a answer) error {
 	return nil
 }
 
-// checkDelivered checks that every accepted delivery arrived and shows attempts
-// that fit its state, and returns how many requests were sent again.
+// checkDelivered checks that every accepted delivery arrived and that its attempts match its state.
+// It returns how many requests were repeated.
 func (l *load) checkDelivered(r *receiver) (duplicates int) {
 	t := l.s.t
 	requests := map[string]int{}
@@ -214,7 +213,7 @@ func (l *load) checkDelivered(r *receiver) (duplicates int) {
 				unknown++
 			}
 		}
-		// Each request is in the record; one of which the outcome is not known may not have been sent.
+		// Each request is recorded. A request with an unknown outcome may not have been sent.
 		if requests[id] > len(d.Attempts) || requests[id] < len(d.Attempts)-unknown || unknown > 1 {
 			t.Errorf("%s: %d requests, %d attempts, %d of them unknown", id, requests[id], len(d.Attempts), unknown)
 		}
@@ -223,8 +222,8 @@ func (l *load) checkDelivered(r *receiver) (duplicates int) {
 	return duplicates
 }
 
-// checkAttempts checks that the attempts of a delivered delivery are numbered
-// without a gap, and that the last one alone succeeded.
+// checkAttempts checks that the attempts of a delivered delivery are numbered without gaps, and
+// that only the last one succeeded.
 func checkAttempts(t *testing.T, d client.Delivery) {
 	t.Helper()
 	if d.State != "delivered" || d.CompletedAt == nil || d.NextAttemptAt != nil || d.AttemptsMade != len(d.Attempts) || len(d.Attempts) == 0 {
@@ -239,8 +238,8 @@ func checkAttempts(t *testing.T, d client.Delivery) {
 	}
 }
 
-// TestLostWake: the worker that was to end the workflow of a held delivery dies with the task. Its policy would have it
-// tried again in an hour, and the workflow ends all the same.
+// TestLostWake: the worker that should end the workflow of a held delivery dies with the task. Its
+// policy would repeat it in an hour, but the workflow still ends soon.
 func TestLostWake(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t)

@@ -32,14 +32,14 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// awaitTimeout is how long a condition may take to come true: far longer than it
-// ever does, for a machine that is busy with something else.
+// awaitTimeout limits how long a condition may take. It is far more than needed, for a machine that
+// is busy with something else.
 const awaitTimeout = 5 * time.Minute
 
 var (
 	shared = &engine{databases: pgtest.New(migrate)}
 	built  = &binary{}
-	// lastRelease is what upgrades are tested with.
+	// lastRelease is the release for the tests of upgrades.
 	lastRelease = &release{}
 )
 
@@ -56,15 +56,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// waitTogether runs more tests at a time than the machine has cores, unless the command line says how many: most of
-// what they do is to wait for dates and for other processes.
+// waitTogether runs more tests at a time than the machine has cores, unless the command line says
+// how many: tests mostly wait for dates and for other processes.
 func waitTogether() {
 	const together = 3
 	flag.Parse()
 	said := false
 	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
 	if !said && runtime.GOMAXPROCS(0) < together {
-		_ = flag.Set("test.parallel", strconv.Itoa(together)) // it fails for what is no number
+		_ = flag.Set("test.parallel", strconv.Itoa(together)) // it fails only for text that is not a number
 	}
 }
 
@@ -74,8 +74,8 @@ func migrate(url string) error {
 
 var encryptionKey = "test:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
 
-// engine is the Temporal server that the tests share, each in a namespace of its
-// own; it is started when the first test asks.
+// engine is the Temporal server that the tests share, each with its own namespace. It starts when
+// the first test needs it.
 type engine struct {
 	databases *pgtest.Cluster
 	once      sync.Once
@@ -104,7 +104,7 @@ type system struct {
 	temporal     client.Client
 	temporalAddr string
 	key          switchboard.Secret
-	client       *http.Client // keeps connections of its own
+	client       *http.Client // has its own connections
 	log          *logBuffer
 	stopRunning  func()
 }
@@ -115,7 +115,7 @@ func newSystem(t *testing.T) *system {
 	return startSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
 }
 
-// namespaceOf makes the name of a namespace, another one at every run of the test.
+// namespaceOf makes the name of a namespace, a different one in each run of the test.
 func namespaceOf(t *testing.T) string {
 	return switchboard.NewID(strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))+"-", time.Now())
 }
@@ -128,7 +128,7 @@ func startSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *sys
 	return s
 }
 
-// prepareSystem makes a Switchboard with an API key that does not run yet.
+// prepareSystem makes a Switchboard with an API key, without starting it.
 func prepareSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
 	t.Helper()
 	s := configureSystem(t, databaseURL, temporalAddr, namespace)
@@ -139,7 +139,7 @@ func prepareSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *s
 	return s
 }
 
-// configureSystem makes a Switchboard whose database is not looked at yet, with its namespace.
+// configureSystem makes a Switchboard with its namespace, without touching the database.
 func configureSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
 	t.Helper()
 	s := localSystem(t, databaseURL, temporalAddr, namespace)
@@ -147,7 +147,7 @@ func configureSystem(t *testing.T, databaseURL, temporalAddr, namespace string) 
 	return s
 }
 
-// localSystem makes a Switchboard of which neither the database nor Temporal is looked at yet.
+// localSystem makes a Switchboard without touching the database or Temporal.
 func localSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
 	t.Helper()
 	s := &system{t: t, namespace: namespace, temporalAddr: temporalAddr, log: newLog(t)}
@@ -185,12 +185,13 @@ func (s *system) registerNamespace(addr string) {
 	}
 }
 
-// endSchedules deletes those of a system that is over. Temporal would work for all of them until the last test ends.
+// endSchedules deletes the schedules of a system that has ended. Temporal would otherwise run them
+// until the last test ends.
 func endSchedules(c client.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // a test's own Temporal may be away by now
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // a test's own Temporal may already be away
 	defer cancel()
 	for _, id := range []string{worker.ReconcileSchedule, worker.RollUpSchedule, worker.RetainSchedule} {
-		_ = c.ScheduleClient().GetHandle(ctx, id).Delete(ctx) // it may not be there
+		_ = c.ScheduleClient().GetHandle(ctx, id).Delete(ctx) // it may not exist
 	}
 }
 
@@ -200,7 +201,7 @@ func (s *system) start() {
 	s.run(app.Parts{API: true, Worker: true})
 }
 
-// startWorkerBeside runs one more worker of the same system until stop is called.
+// startWorkerBeside runs another worker of the same system until stop is called.
 func (s *system) startWorkerBeside() (stop func()) {
 	s.t.Helper()
 	another := *s
@@ -265,13 +266,13 @@ func awaitFor(t *testing.T, timeout time.Duration, what string, condition func()
 	}
 }
 
-// logBuffer keeps a process's log lines.
+// logBuffer stores a process's log lines.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-// newLog is one whose end is shown when the test has failed.
+// newLog makes a log whose end is shown if the test fails.
 func newLog(t *testing.T) *logBuffer {
 	t.Helper()
 	const shown = 20_000
@@ -290,7 +291,7 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// String is all that was logged so far.
+// String returns everything that was logged so far.
 func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

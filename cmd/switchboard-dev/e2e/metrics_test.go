@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// metrics reads /metrics: the values by the metric's name, those of all its labels
-// added up.
+// metrics reads /metrics: the values by the metric's name, summed over all labels.
 func (s *system) metrics() map[string]float64 {
 	s.t.Helper()
 	a, err := s.try("", http.MethodGet, "/metrics", nil)
@@ -34,8 +33,7 @@ func (s *system) metrics() map[string]float64 {
 	return values
 }
 
-// awaitNothingOpen waits until nothing is open, overdue or due to be started, as
-// the metrics tell it.
+// awaitNothingOpen waits until, according to the metrics, nothing is open, overdue or due to start.
 func (s *system) awaitNothingOpen() {
 	s.t.Helper()
 	await(s.t, "nothing open in the metrics", func() bool {

@@ -22,7 +22,7 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// TestCancelOfAHundredHangingDeliveries: every request under way is aborted, and no other one is made.
+// TestCancelOfAHundredHangingDeliveries: every running request is aborted, and no other is made.
 func TestCancelOfAHundredHangingDeliveries(t *testing.T) {
 	t.Parallel()
 	const hanging = 100
@@ -58,22 +58,22 @@ func TestCancelOfAHundredHangingDeliveries(t *testing.T) {
 	}
 	for _, id := range ids {
 		s.awaitState(id, "cancelled")
-		s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED) // nothing can be sent any more
+		s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED) // so that nothing can be sent any more
 	}
 	s.awaitNothingOpen()
 	checkRequests(t, r, ids...)
 	for _, request := range r.got() {
 		id := request.header.Get("webhook-id")
 		await(t, "the attempt of "+id+" shown", func() bool { return len(s.delivery(id).Attempts) == 1 })
-		// On a machine that posts them slowly the first ones end by themselves.
+		// On a machine that posts slowly, the first ones end by themselves.
 		if a := s.delivery(id).Attempts[0]; a.Failure != switchboard.FailureAborted && request.at.After(asked.Add(abortTimeout-30*time.Second)) {
 			t.Errorf("%s ended with %s", id, a.Failure)
 		}
 	}
 }
 
-// TestRetryDuringAnAttemptInFlight: the attempt that runs is the retry. It is counted once, and the
-// next one is made when its own date comes, or somebody retries again.
+// TestRetryDuringAnAttemptInFlight: the running attempt is the retry. It counts once. The next one
+// is made at its own date, or at the next retry.
 func TestRetryDuringAnAttemptInFlight(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string][]int{"first attempt": nil, "further attempt": {503}} {
@@ -116,7 +116,8 @@ func TestRetryDuringAnAttemptInFlight(t *testing.T) {
 	}
 }
 
-// TestRetryAtADate: one in backoff and one that has ended are sent at that date, and not before.
+// TestRetryAtADate: a delivery in backoff and one that has ended are sent at that date, and not
+// before.
 func TestRetryAtADate(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]fields{"in backoff": {"initial_interval": "1h"}, "final": {"maximum_attempts": 1}} {
@@ -137,15 +138,16 @@ func TestRetryAtADate(t *testing.T) {
 				t.Fatalf("%v, next attempt at %v, want %s", err, asked.NextAttemptAt, at)
 			}
 			s.awaitState(id, "delivered")
-			if got := r.got(); len(got) != 2 || got[1].at.Before(at.Add(-10*time.Millisecond)) { // clocks are read to the millisecond
+			if got := r.got(); len(got) != 2 || got[1].at.Before(at.Add(-10*time.Millisecond)) { // clocks have a precision of a millisecond
 				t.Errorf("%d requests, the last at %s, want it at %s", len(got), got[len(got)-1].at, at)
 			}
 		})
 	}
 }
 
-// TestResendElsewhere: the copy goes to the other address with what was changed, and with nothing that
-// is meant for the subscription's receiver alone. What is answered there does not count for its endpoint.
+// TestResendElsewhere: the copy goes to the other address with the changes, and with nothing that
+// is meant only for the subscription's receiver. The answer there does not count for the
+// subscription's endpoint.
 func TestResendElsewhere(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -160,7 +162,7 @@ func TestResendElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.awaitState(d.ID, "failed") // by 410, which disables no subscription whose endpoint it is not from
+	s.awaitState(d.ID, "failed") // by 410, which does not disable the subscription, because it comes from another endpoint
 	if _, err := s.api().RetryDelivery(t.Context(), d.ID, client.Retry{}); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +194,7 @@ func TestResendElsewhere(t *testing.T) {
 	}
 }
 
-// pending is what Temporal shows of the delivery's activity; nil: it has none.
+// pending returns the delivery's activity in Temporal; nil: none.
 func (s *system) pending(id string) *workflowpb.PendingActivityInfo {
 	s.t.Helper()
 	seen, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
@@ -202,8 +204,8 @@ func (s *system) pending(id string) *workflowpb.PendingActivityInfo {
 	return seen.GetPendingActivities()[0]
 }
 
-// TestPauseOfTheActivityInTemporal: nothing is sent while it lasts, although the date has passed and
-// the reconciler has looked; the unpause sends.
+// TestPauseOfTheActivityInTemporal: nothing is sent during the pause, although the date has passed
+// and the reconciler has run. The unpause sends.
 func TestPauseOfTheActivityInTemporal(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -214,7 +216,7 @@ func TestPauseOfTheActivityInTemporal(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s.operate(id, "retry", "at once") // is stored, and waits for the unpause
+	s.operate(id, "retry", "at once") // the retry is stored, and waits for the unpause
 	passes, seen := 0, false
 	await(t, "two passes of the reconciler", func() bool {
 		now, err := s.reconcilerPasses()
@@ -243,8 +245,8 @@ func (s *system) reconcilerPasses() (int, error) {
 	return seen.Info.NumActions, nil
 }
 
-// TestResetOfTheActivityInTemporal: the activity runs at once, finds that the delivery is not due, and
-// waits for its date as before.
+// TestResetOfTheActivityInTemporal: the activity runs at once, finds that the delivery is not due,
+// and waits for the same date.
 func TestResetOfTheActivityInTemporal(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -267,7 +269,7 @@ func TestResetOfTheActivityInTemporal(t *testing.T) {
 	s.awaitState(id, "delivered")
 }
 
-// TestTemporalLinksToTheDelivery where the address of the API is known.
+// TestTemporalLinksToTheDelivery if the address of the API is known.
 func TestTemporalLinksToTheDelivery(t *testing.T) {
 	t.Parallel()
 	s := prepareSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))

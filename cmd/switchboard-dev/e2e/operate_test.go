@@ -14,11 +14,11 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// hourly is a retry policy whose backoff nobody waits for.
+// hourly is a retry policy with a backoff that no test waits for.
 var hourly = fields{"retry": fields{"initial_interval": "1h"}}
 
-// TestRetryDuringBackoffSendsWithinASecond: of as many retries as it takes, because a machine that is busy with
-// something else delays this one or that.
+// TestRetryDuringBackoffSendsWithinASecond: of several retries if necessary, because a busy machine
+// delays some of them.
 func TestRetryDuringBackoffSendsWithinASecond(t *testing.T) {
 	t.Parallel()
 	const tries = 100
@@ -47,8 +47,8 @@ func TestRetryDuringBackoffSendsWithinASecond(t *testing.T) {
 	}
 }
 
-// toBackoff subscribes a receiver that refuses, posts an event, and returns its
-// delivery when it waits for an attempt an hour away.
+// toBackoff subscribes a receiver that refuses, posts an event, and returns its delivery when that
+// waits for an attempt in an hour.
 func (s *system) toBackoff(url string) (id string) {
 	s.t.Helper()
 	s.subscribe(url, hourly)
@@ -82,8 +82,8 @@ func (s *system) operate(id, action, reason string) {
 	}
 }
 
-// TestHoldEndsTheWorkflow of a delivery in backoff, and its release starts the next one, which knows
-// the attempts made so far.
+// TestHoldEndsTheWorkflow of a delivery in backoff. Its release starts the next workflow, which
+// knows the attempts so far.
 func TestHoldEndsTheWorkflow(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -107,7 +107,7 @@ func TestRetryOfAFinalDeliveryStartsANewRun(t *testing.T) {
 	id := s.post("ticket.created", `{}`)
 	first := s.awaitState(id, "failed")
 	s.operate(id, "retry", "")
-	// The new run has the policy's attempts, not what the first left.
+	// The new run has all attempts of the policy, not the rest of the first.
 	done := s.awaitState(id, "delivered")
 	if done.AttemptsMade != 4 || done.TemporalRunID == first.TemporalRunID {
 		t.Errorf("%d attempts, run %s after run %s; want 4 and a new run", done.AttemptsMade, done.TemporalRunID, first.TemporalRunID)
@@ -131,8 +131,8 @@ func TestCancelDuringBackoff(t *testing.T) {
 	retryOnce(t, s, r, id)
 }
 
-// A subscription's deletion ends the workflows of its deliveries too, not only their
-// rows, and no one else's.
+// The deletion of a subscription also ends the workflows of its deliveries, not only their rows,
+// and no other workflows.
 func TestDeletionEndsTheWorkflows(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -163,7 +163,7 @@ func TestDeletionEndsTheWorkflows(t *testing.T) {
 	await(t, "an empty outbox", func() bool { return s.metrics()["switchboard_relay_backlog"] == 0 })
 }
 
-// An activity that an engineer paused in Temporal does not outlive its subscription.
+// An activity that an engineer paused in Temporal does not survive its subscription.
 func TestDeletionEndsWhatIsPausedInTemporal(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -250,7 +250,7 @@ func TestCancelInTemporalDuringAHangingRequest(t *testing.T) {
 	s.awaitState(id, "cancelled")
 }
 
-// abortTimeout is shorter than the 30 s after which the requests of these tests end by themselves.
+// abortTimeout is below the 30 s after which the requests of these tests end by themselves.
 const abortTimeout = 25 * time.Second
 
 // wantAborted fails the test unless the receiver's caller gives up.
@@ -300,8 +300,8 @@ func TestTerminateInTemporalDuringTheFirstAttempt(t *testing.T) {
 	}
 }
 
-// firstTaskCompleted is the event in a workflow's history that ends its first task: reset
-// to it, everything is done anew.
+// firstTaskCompleted is the event in a workflow's history that ends its first task. A reset to it
+// repeats everything.
 const firstTaskCompleted = 4
 
 // reset resets a run of the delivery's workflow to that event, as an engineer does in
@@ -318,7 +318,7 @@ func (s *system) reset(id, temporalRunID string, event int64) {
 	}
 }
 
-// The reset run takes the delivery, though it was started for an earlier generation.
+// The reset run takes over the delivery, although it was started for an earlier generation.
 func TestTerminatedResetOfAnEarlierRunIsCancelled(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -364,7 +364,7 @@ func TestResetAfterRetriesDeliversAgain(t *testing.T) {
 	id := s.post("ticket.created", `{}`)
 	failed := s.awaitState(id, "failed")
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED)
-	// To the last workflow task: what the attempts had found stays in the history.
+	// To the last workflow task: the results of the attempts stay in the history.
 	var last int64
 	for events := s.temporal.GetWorkflowHistory(t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
@@ -396,7 +396,7 @@ func TestRetryAtOnceAfterCancelIsNotLost(t *testing.T) {
 	}
 }
 
-// The pause of a retry may be all that is left of the process that asked for it.
+// The pause of a retry may be all that is left after the death of the process that made it.
 func TestReconcilerFinishesAHalfDoneRetry(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

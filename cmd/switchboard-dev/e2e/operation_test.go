@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// sized is the number of the issue at full size, and else one that takes seconds.
+// sized returns the number of the issue at full size, and otherwise one that takes seconds.
 func sized(full, quick int) int {
 	if fullSize() {
 		return full
@@ -71,7 +71,7 @@ func (s *system) awaitOperation(id, what string, wanted func(client.Operation) b
 
 func finished(o client.Operation) bool { return o.State == switchboard.OperationFinished }
 
-// items are the deliveries of the operation, each with how often it is listed.
+// items returns the deliveries of the operation, each with how often it is listed.
 func (s *system) items(id string) map[string]int {
 	s.t.Helper()
 	items := map[string]int{}
@@ -84,7 +84,7 @@ func (s *system) items(id string) map[string]int {
 	return items
 }
 
-// number is what a query of the database counts.
+// number returns the result of a query that counts.
 func (s *system) number(query string, args ...any) (n int) {
 	s.t.Helper()
 	db := s.database()
@@ -95,7 +95,7 @@ func (s *system) number(query string, args ...any) (n int) {
 	return n
 }
 
-// noteGenerations has Postgres note how each delivery stood when its next generation began.
+// noteGenerations makes Postgres record the state of each delivery when its next generation began.
 func (s *system) noteGenerations() {
 	s.t.Helper()
 	db := s.database()
@@ -110,9 +110,9 @@ CREATE TRIGGER note_generation AFTER UPDATE ON deliveries FOR EACH ROW WHEN (NEW
 	}
 }
 
-// checkActedOnOnce checks that the operation, which retries deliveries whose last attempt was answered 503,
-// has begun a generation of each once. Others begin only where max_in_flight kept a delivery waiting in
-// Postgres: that costs no attempt.
+// checkActedOnOnce checks that the operation, which retries deliveries whose last attempt was
+// answered 503, has begun one generation of each. Other generations begin only where max_in_flight
+// kept a delivery waiting in Postgres, which costs no attempt.
 func (s *system) checkActedOnOnce(deliveries int) {
 	s.t.Helper()
 	const retried, waited = "failed http_503", "held waiting_for_slot"
@@ -131,8 +131,8 @@ func (s *system) checkActedOnOnce(deliveries int) {
 	s.t.Logf("%d generations began after max_in_flight", s.number("SELECT count(*) FROM generations WHERE was = $1", waited))
 }
 
-// An operation goes on after every process was killed, twice: each delivery is retried once, and what
-// arrives after the plan is not touched.
+// An operation continues after every process was killed, twice. Each delivery is retried once, and
+// later deliveries are not affected.
 func TestOperationSurvivesKills(t *testing.T) {
 	t.Parallel()
 	deliveries, later := sized(20_000, 1000), 10
@@ -185,7 +185,8 @@ func TestOperationSurvivesKills(t *testing.T) {
 	p.wantVerified()
 }
 
-// A cancelled operation takes back what it has dated and is not sent yet: that stands as before.
+// A cancelled operation takes back what it has scheduled but not sent yet: those deliveries have
+// their previous state.
 func TestCancelledOperationStops(t *testing.T) {
 	t.Parallel()
 	deliveries := sized(20_000, 1000)
@@ -226,7 +227,7 @@ func TestCancelledOperationStops(t *testing.T) {
 	s.wantVerified()
 }
 
-// A retry of deliveries in backoff makes one further attempt of each.
+// A retry of deliveries in backoff makes one additional attempt of each.
 func TestOperationRetriesWhatIsInBackoff(t *testing.T) {
 	t.Parallel()
 	deliveries := sized(1000, 100)
@@ -279,8 +280,8 @@ func TestReplayToANewSubscription(t *testing.T) {
 	s.wantVerified()
 }
 
-// One that is paused goes on where it was. A cancelled one makes nothing more, and takes back what it has
-// made and is not sent yet.
+// A paused operation continues where it was. A cancelled one makes nothing more, and takes back
+// what it has made but not sent yet.
 func TestOperationIsPausedAndCancelled(t *testing.T) {
 	t.Parallel()
 	const events, rate = 300, 10

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// ownPostgres is Switchboard's Postgres of one test, which may kill it and start
-// it again where it was. Temporal has its own.
+// ownPostgres is a separate Postgres for the Switchboard of one test, which may kill and restart
+// it. Temporal has another one.
 type ownPostgres struct {
 	t      *testing.T
 	config postgres.Config
@@ -49,8 +49,8 @@ func (o *ownPostgres) start() {
 	})
 }
 
-// Without Postgres nothing is accepted and nothing half done, and a request that
-// was under way is not sent again: its outcome is recorded when Postgres is back.
+// Without Postgres nothing is accepted and nothing is half done. A running request is not repeated:
+// its outcome is recorded when Postgres is back.
 func TestPostgresAway(t *testing.T) {
 	t.Parallel()
 	database := newOwnPostgres(t)
@@ -96,8 +96,8 @@ func TestPostgresAway(t *testing.T) {
 	checkReadiness(t, s, http.StatusOK, "ok", "")
 }
 
-// postUntilAway posts events of the type "steady", calls goAway in the middle, and
-// returns the answers by the events' ids.
+// postUntilAway posts events of the type "steady", calls goAway in the middle, and returns the
+// answers by event id.
 func postUntilAway(s *system, goAway func()) map[string]answer {
 	const posters, before = 4, 40
 	var mu sync.Mutex
@@ -146,9 +146,8 @@ func checkUnavailable(t *testing.T, a answer) {
 	}
 }
 
-// checkWhole checks that each event that was accepted is there, and that each that
-// was refused is either there or not, but never without its delivery. It awaits
-// their deliveries and returns them.
+// checkWhole checks that each accepted event exists, and that each refused one either exists with
+// its delivery or not at all. It waits for their deliveries and returns them.
 func (s *system) checkWhole(answers map[string]answer) []string {
 	s.t.Helper()
 	var deliveries []string
@@ -172,8 +171,8 @@ func (s *system) checkWhole(answers map[string]answer) []string {
 	return deliveries
 }
 
-// awaitFault waits until Temporal shows that the delivery's activity failed by a
-// error of our own and is to be repeated.
+// awaitFault waits until Temporal shows that the delivery's activity failed by one of our own
+// errors and will be repeated.
 func (s *system) awaitFault(id string) {
 	s.t.Helper()
 	await(s.t, "a fault shown for "+id, func() bool {

@@ -13,9 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// Where Temporal lives in the same Postgres as Switchboard, an outage takes what
-// Temporal would have kept of an attempt under way. The process remembers it: the
-// request is not sent again.
+// If Temporal uses the same Postgres as Switchboard, an outage also takes what Temporal would store
+// about a running attempt. The process remembers it, so the request is not repeated.
 func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
 	t.Parallel()
 	s, database, stop := startSharedPostgres(t)
@@ -44,9 +43,9 @@ func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
 	stop()
 }
 
-// What Temporal does not hear of for longer than it waits for a worker, it gives to
-// any worker as soon as it is back. The one that keeps the outcome does not wait for
-// that: it records it as soon as Postgres is back.
+// If Temporal does not hear about a task for longer than it waits for a worker, it hands the task
+// to any worker as soon as it is back. The worker with the outcome does not wait for that: it
+// records the outcome as soon as Postgres is back.
 func TestAnotherWorkerDoesNotRepeatAnUnrecordedAttempt(t *testing.T) {
 	t.Parallel()
 	engine, database := newOwnTemporal(t), newOwnPostgres(t)
@@ -65,7 +64,7 @@ func TestAnotherWorkerDoesNotRepeatAnUnrecordedAttempt(t *testing.T) {
 	s.awaitUnrecorded(held...)
 	await(t, "Temporal away for long enough", func() bool { return time.Since(last) > workflowTaskTimeout })
 
-	// Who comes first where both come back at once, the machine decides.
+	// If both come back at once, the machine decides which one is first.
 	database.start()
 	for _, id := range held {
 		checkAttempts(t, s.awaitState(id, "delivered"))
@@ -80,9 +79,8 @@ func TestAnotherWorkerDoesNotRepeatAnUnrecordedAttempt(t *testing.T) {
 	s.stop()
 }
 
-// startSharedPostgres starts a Switchboard whose database is in the same Postgres as
-// its Temporal's. Both have to be stopped before the test ends, because that Postgres
-// is what is cleaned up first once it was restarted.
+// startSharedPostgres starts a Switchboard whose database is in the same Postgres as Temporal's.
+// Both must be stopped before the test ends, because a restarted Postgres is cleaned up first.
 func startSharedPostgres(t *testing.T) (s *system, database *ownPostgres, stop func()) {
 	t.Helper()
 	database = newOwnPostgres(t)
@@ -103,7 +101,7 @@ func startSharedPostgres(t *testing.T) (s *system, database *ownPostgres, stop f
 	}
 }
 
-// awaitUnrecorded waits until the worker says that it could not record the outcomes of those
+// awaitUnrecorded waits until the worker reports that it could not record the outcomes of those
 // deliveries.
 func (s *system) awaitUnrecorded(ids ...string) {
 	s.t.Helper()

@@ -17,8 +17,7 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// ownTemporal is a Temporal server of one test, which may stop it and start it
-// again where it was.
+// ownTemporal is a separate Temporal server for one test, which may stop and restart it.
 type ownTemporal struct {
 	t      *testing.T
 	config temporalserver.Config
@@ -56,8 +55,8 @@ func (o *ownTemporal) stop() {
 	o.server = nil
 }
 
-// Without Temporal events are accepted and deliveries cancelled all the same, and
-// what waited goes on when it is back.
+// Without Temporal, events are still accepted and deliveries cancelled. Waiting deliveries continue
+// when it is back.
 func TestTemporalAwayWhilePosting(t *testing.T) {
 	t.Parallel()
 	const events = 50
@@ -68,7 +67,7 @@ func TestTemporalAwayWhilePosting(t *testing.T) {
 	shortly := fields{"initial_interval": "3s", "backoff_coefficient": 1}
 	s.subscribe(posted.URL, fields{"events": []string{"posted"}})
 	s.subscribe(waiting.URL, fields{"events": []string{"waiting"}, "retry": shortly})
-	// Where Temporal's restart loses a task, Temporal gives it out again after this.
+	// If Temporal's restart loses a task, Temporal hands it out again after this time.
 	later := fields{"initial_interval": "2m", "backoff_coefficient": 1}
 	s.subscribe(cancelled.URL, fields{"events": []string{"cancelled"}, "retry": later})
 	toWait, toCancel := s.post("waiting", `{}`), s.post("cancelled", `{}`)
@@ -86,7 +85,7 @@ func TestTemporalAwayWhilePosting(t *testing.T) {
 	if d := s.delivery(toCancel); d.State != "cancelled" {
 		t.Errorf("the cancelled delivery is %s", d.State)
 	}
-	var waits client.Delivery // after one attempt, or more on a slow machine
+	var waits client.Delivery // after one attempt, or after more on a slow machine
 	await(t, "no attempt under way", func() bool { waits = s.delivery(toWait); return waits.AttemptsMade == len(waiting.got()) })
 	await(t, "the date of the waiting one passed", func() bool { return time.Now().After(*waits.NextAttemptAt) })
 	if n := len(posted.got()) + len(waiting.got()) + len(cancelled.got()); n != waits.AttemptsMade+1 {
@@ -106,7 +105,7 @@ func TestTemporalAwayWhilePosting(t *testing.T) {
 	checkReadiness(t, s, http.StatusOK, "ok", "")
 }
 
-// What waits for Temporal is seen: all of it in the metrics, and as the reason of each.
+// Waiting for Temporal is visible: in total in the metrics, and as the reason of each delivery.
 func TestTemporalAwayIsSeen(t *testing.T) {
 	t.Parallel()
 	const events = 40
@@ -115,7 +114,7 @@ func TestTemporalAwayIsSeen(t *testing.T) {
 	r := newReceiver(t, 200)
 	s.subscribe(r.URL, nil)
 	s.awaitState(s.post("ticket.created", `{}`), "delivered")
-	before := len(s.log.String()) // with warnings of a start on a slow machine
+	before := len(s.log.String()) // includes warnings of a start on a slow machine
 	engine.stop()
 	ids := make([]string, events)
 	for i := range ids {
@@ -143,7 +142,7 @@ func TestTemporalAwayIsSeen(t *testing.T) {
 	log := s.log.String()[before:]
 	t.Logf("%d warnings", strings.Count(log, `"level":"WARN"`)+strings.Count(log, `"level":"ERROR"`))
 	for _, line := range []string{`"msg":"away","dependency":"temporal"`, `"msg":"back","dependency":"temporal"`} {
-		if n := strings.Count(log, line); n < 1 || n > 3 { // one that starts may answer, and not answer once more
+		if n := strings.Count(log, line); n < 1 || n > 3 { // a starting server may answer once, and then not
 			t.Errorf("%d lines of %s", n, line)
 		}
 	}
@@ -152,12 +151,12 @@ func TestTemporalAwayIsSeen(t *testing.T) {
 	}
 }
 
-// workflowTaskTimeout is Temporal's default: after that it takes a first attempt
-// that it does not hear of for lost, and gives it out again.
+// workflowTaskTimeout is Temporal's default. After it, Temporal considers a silent first attempt
+// lost, and hands it out again.
 const workflowTaskTimeout = 10 * time.Second
 
-// A request that hangs while Temporal is away for longer than it waits for a worker
-// is not sent again beside it.
+// A request that hangs while Temporal is away for longer than it waits for a worker is not
+// duplicated.
 func TestTemporalAwayDuringAnAttempt(t *testing.T) {
 	t.Parallel()
 	engine := newOwnTemporal(t)
@@ -200,8 +199,8 @@ func (s *system) happened(id string, kind enumspb.EventType) bool {
 	return false
 }
 
-// checkReadiness waits until /readyz answers so, with the one thing that it misses. It
-// remembers for a while what answered before.
+// checkReadiness waits until /readyz has this answer, with the one missing thing. It remembers
+// earlier results for a while.
 func checkReadiness(t *testing.T, s *system, code int, status, missing string) {
 	t.Helper()
 	await(t, fmt.Sprintf("%s, missing %q, on /readyz", status, missing), func() bool {

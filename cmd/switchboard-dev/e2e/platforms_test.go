@@ -23,9 +23,8 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// Every example of the catalogue is posted and arrives as the platform's own
-// customers would take it: the shape of its body, and the signature, checked with
-// somebody else's implementation.
+// Every example of the catalogue is posted and arrives in the form for the platform's own
+// customers: the body, and the signature, which is checked with another implementation.
 func TestEveryExampleOfThePlatforms(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -68,8 +67,8 @@ func TestEveryExampleOfThePlatforms(t *testing.T) {
 	}
 }
 
-// deliverExample makes a subscription of the example's platform, posts its event,
-// and returns what arrived.
+// deliverExample makes a subscription of the example's platform, posts its event, and returns what
+// arrived.
 func (s *system) deliverExample(t *testing.T, r *receiver, e catalogue.Example, i int, request fields) (got received, secret string) {
 	t.Helper()
 	tenant := strings.NewReplacer("/", "-", " ", "-", "#", "").Replace(t.Name()[strings.Index(t.Name(), "/")+1:])
@@ -111,15 +110,15 @@ func (s *system) deliverExample(t *testing.T, r *receiver, e catalogue.Example, 
 	return arrived[len(before)], created.Secret
 }
 
-// answerChallenge does as SignalZen asks of its customers' receivers, and takes
-// everything else.
+// answerChallenge answers challenges in the way of SignalZen's customers, and accepts everything
+// else.
 func answerChallenge(_ int, w http.ResponseWriter, request *http.Request) {
 	var asked struct{ Challenge string }
-	_ = json.NewDecoder(request.Body).Decode(&asked) // other platforms' bodies are no challenge
+	_ = json.NewDecoder(request.Body).Decode(&asked) // bodies of other platforms are not a challenge
 	_, _ = io.WriteString(w, asked.Challenge)
 }
 
-// at returns what was received at the path so far.
+// at returns what has been received at the path so far.
 func (r *receiver) at(path string) []received {
 	return slices.DeleteFunc(slices.Clone(r.got()), func(got received) bool { return got.path != path })
 }
@@ -138,7 +137,7 @@ func compareBodies(t *testing.T, e catalogue.Example, body []byte) {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
-	// When it happened is the only thing that an example cannot know.
+	// An example cannot know when the event happened, but knows everything else.
 	if stamp, ok := got["timestamp"].(string); ok && want["timestamp"] != nil {
 		want["timestamp"] = stamp
 	}
@@ -147,8 +146,8 @@ func compareBodies(t *testing.T, e catalogue.Example, body []byte) {
 	}
 }
 
-// verifyHMAC checks the signature in the manner of SignalZen's documentation, with
-// Node where there is one, else with openssl.
+// verifyHMAC checks the signature in the way of SignalZen's documentation, with Node if available,
+// otherwise with openssl.
 func verifyHMAC(t *testing.T, secret string, got received) {
 	t.Helper()
 	script := `const c=require("node:crypto");const h=c.createHmac("sha256",process.env.SECRET);process.stdin.on("data",d=>h.update(d)).on("end",()=>console.log(h.digest("hex")))`
@@ -179,7 +178,7 @@ func verifyStandard(t *testing.T, secret string, got received) {
 	}
 }
 
-// A subscription signs with Ed25519, and its public key is there to read.
+// A subscription signs with Ed25519, and anybody with access can read its public key.
 func TestEd25519SignatureAndPublicKeys(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -209,8 +208,8 @@ func TestEd25519SignatureAndPublicKeys(t *testing.T) {
 	}
 }
 
-// node is an element of XML without what its writing leaves open: order of
-// attributes, space between elements, and that of JSON in its text.
+// node is an element of XML without insignificant differences: the order of attributes, space
+// between elements, and that of JSON in its text.
 type node struct {
 	Name       string
 	Attributes map[string]string
@@ -257,7 +256,7 @@ func tree(t *testing.T, text []byte) node {
 	return root.Children[0]
 }
 
-// normalized sorts the element's children and reads its text as JSON if it is an object.
+// normalized sorts the element's children, and decodes its text if that is a JSON object.
 func normalized(n node) node {
 	slices.SortStableFunc(n.Children, func(a, b node) int { return strings.Compare(a.Name, b.Name) })
 	text, _ := n.Text.(string)

@@ -15,16 +15,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// process is a Switchboard as in production: the built binary, in a process of
-// its own that can be killed.
+// process is a Switchboard as in production: the built binary, in a separate process that can be
+// killed.
 type process struct {
 	*system
 	binary string
 	child  *exec.Cmd
-	env    []string // further settings, as name=value
+	env    []string // additional settings, as name=value
 }
 
-// binary is the production binary, which is built when the first test asks.
+// binary is the production binary, which is built when the first test needs it.
 type binary struct {
 	once sync.Once
 	dir  string
@@ -64,14 +64,14 @@ func newProcess(t *testing.T) *process {
 	return p
 }
 
-// start runs `switchboard serve`, configured by its environment as in production,
-// and returns when it is ready.
+// start runs `switchboard serve`, with a configuration from the environment as in production, and
+// returns when it is ready.
 func (p *process) start() {
 	p.t.Helper()
 	p.serve("serve")
 }
 
-// serve does so with that command, as api.
+// serve does the same with that command, such as api.
 func (p *process) serve(command string) {
 	p.t.Helper()
 	p.child = p.command(command)
@@ -82,7 +82,7 @@ func (p *process) serve(command string) {
 	p.awaitReady()
 }
 
-// command is that of the binary with that line, and the settings of the system.
+// command prepares the binary with that command line and the settings of the system.
 func (p *process) command(line ...string) *exec.Cmd {
 	p.t.Helper()
 	command := exec.Command(p.binary, line...)
@@ -123,7 +123,7 @@ func (p *process) mustRunCommand(line ...string) (said string) {
 	return said
 }
 
-// schema is the version of the schema that the binary was made for.
+// schema is the schema version for which the binary was built.
 func (p *process) schema() (version int) {
 	p.t.Helper()
 	said := p.mustRunCommand("version")
@@ -141,7 +141,7 @@ func (p *process) newAdminKey() switchboard.Secret {
 	return switchboard.Secret(lines[len(lines)-1])
 }
 
-// stopGracefully ends the process as a deploy does, and checks that no workflow failed in it.
+// stopGracefully ends the process like a deploy, and checks that no workflow failed in it.
 func (p *process) stopGracefully() {
 	p.t.Helper()
 	if failed := p.metrics()["temporal_workflow_task_execution_failed_total"]; failed > 0 {
@@ -159,8 +159,8 @@ func (p *process) stopGracefully() {
 	}
 }
 
-// kill ends the process as kill -9 does, and returns when it is gone. Killing one
-// that does not run does nothing.
+// kill ends the process like kill -9, and returns when it is gone. It does nothing if the process
+// does not run.
 func (p *process) kill() {
 	if p.child == nil || p.child.Process == nil {
 		return

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// TestProductionSteps runs the first two steps of deploy/README.md as they are written, as far as they are for
-// Postgres and for the programs of Temporal's server: roles and databases, the schema, and the same after an
-// upgrade. The server has nothing to say against our settings.
+// TestProductionSteps runs the first two steps of deploy/README.md unchanged, as far as they
+// concern Postgres and the programs of Temporal's server: roles and databases, the schema, and the
+// same after an upgrade. The server accepts our settings.
 func TestProductionSteps(t *testing.T) {
 	t.Parallel()
 	const password = "of-the-test"
@@ -61,8 +61,8 @@ func TestProductionSteps(t *testing.T) {
 	}
 }
 
-// runOfDeployment says of each shell block of deploy/README.md, by a command in it, which test runs it or why none
-// does.
+// runOfDeployment says for each shell block of deploy/README.md, by a command in it, which test
+// runs it or why none does.
 func runOfDeployment() map[string]string {
 	return map[string]string{
 		"temporal-sql-tool": "TestProductionSteps",
@@ -83,7 +83,7 @@ func blockWith(t *testing.T, command string) string {
 	return ""
 }
 
-// Each shell block of deploy/README.md is run by a test, or it is known why not.
+// Each shell block of deploy/README.md is run by a test, or listed with a reason.
 func TestDeploymentBlocks(t *testing.T) {
 	t.Parallel()
 	for _, block := range blocksOf(t, "deploy/README.md", "sh") {

@@ -15,13 +15,13 @@ const (
 	temporalUI      = "github.com/temporalio/ui-server/v2/cmd/server"
 )
 
-// temporalProgram builds one of Temporal's programs, and returns where Go keeps it.
+// temporalProgram builds one of Temporal's programs, and returns its path in Go's cache.
 func temporalProgram(t *testing.T, source string) (file string) {
 	t.Helper()
 	return printedByGo(t, "tool", "-n", source)
 }
 
-// moduleFolder is where the source of a module is.
+// moduleFolder returns the folder with the source of a module.
 func moduleFolder(t *testing.T, module string) string {
 	t.Helper()
 	return printedByGo(t, "list", "-m", "-f", "{{.Dir}}", module)
@@ -39,8 +39,8 @@ func printedByGo(t *testing.T, arguments ...string) string {
 	return strings.TrimSpace(string(printed))
 }
 
-// prometheusProgram is Prometheus, or its promtool: that of this machine, or else the one that `make prometheus`
-// unpacks.
+// prometheusProgram returns Prometheus, or its promtool: this machine's, or else the one that `make
+// prometheus` unpacks.
 func prometheusProgram(t *testing.T, name string) (file string) {
 	t.Helper()
 	if file, err := exec.LookPath(name); err == nil {
@@ -53,7 +53,7 @@ func prometheusProgram(t *testing.T, name string) (file string) {
 	return unpacked
 }
 
-// prometheusFolder is the one that has them.
+// prometheusFolder returns the folder with both.
 func prometheusFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := filepath.Abs(filepath.Dir(prometheusProgram(t, "prometheus")))
@@ -63,7 +63,7 @@ func prometheusFolder(t *testing.T) string {
 	return folder
 }
 
-// installProgram copies a program to where every user may run it.
+// installProgram copies a program to a place where every user may run it.
 func installProgram(t *testing.T, file, to string) {
 	t.Helper()
 	text, err := os.ReadFile(file)

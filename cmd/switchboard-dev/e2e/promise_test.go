@@ -12,9 +12,9 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// TestMatchAndPreviewArePromises: for generated filters and events, /match says what
-// acceptance does, of an event that is given and of one that was posted, and preview shows
-// what the receiver gets. Each pair of a subscription and an event is a case, 60 in all.
+// TestMatchAndPreviewArePromises: for generated filters and events, /match predicts what acceptance
+// does, for a given event and for a stored one, and preview shows what the receiver gets. Each pair
+// of a subscription and an event is a case, 60 in total.
 func TestMatchAndPreviewArePromises(t *testing.T) {
 	t.Parallel()
 	s, r, g := newSystem(t), newReceiver(t, 200), generator{rand.New(rand.NewPCG(7, 11))}
@@ -24,7 +24,7 @@ func TestMatchAndPreviewArePromises(t *testing.T) {
 		{"body": "params", "missing": "empty", "params": fields{"v": "{{ a }}", "t": "{{ event.type }} {{ b.c | upcase }}", "k": fields{"n": []string{"{% if a > 4 %}y{% else %}n{% endif %}"}}}},
 		{"body": "params", "missing": "empty", "content_type": "application/x-www-form-urlencoded", "params": fields{"v": "{{ b }}", "k": "{{ event.key }}"}},
 		{"body": "data"},
-		{"body": "params", "params": fields{"v": "{{ a.b }}"}}, // fails where there is none
+		{"body": "params", "params": fields{"v": "{{ a.b }}"}}, // fails if the event has no a.b
 	}
 	ids := make([]string, 12)
 	for i := range ids {
@@ -78,8 +78,8 @@ func (s *system) postFor(event fields) map[string]string {
 	return deliveries
 }
 
-// comparePreview holds the preview against what arrived at the path, save for what is signed
-// anew. A preview that is refused is a delivery that fails.
+// comparePreview compares the preview with what arrived at the path, except for the new signature.
+// If a preview is refused, the delivery fails.
 func (s *system) comparePreview(t *testing.T, r *receiver, subscription, path, eventID, delivery string) {
 	t.Helper()
 	before := len(r.at(path))
@@ -116,7 +116,7 @@ func (s *system) comparePreview(t *testing.T, r *receiver, subscription, path, e
 	}
 }
 
-// generator makes data and filters that have a chance to meet.
+// generator makes data and filters that are likely to match.
 type generator struct{ *rand.Rand }
 
 func (g generator) leaf() any {

@@ -33,12 +33,11 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// The most telling inputs of the public reports about webhook senders, each
-// with a receiver that exists: every one of them lost events or sent something else than
-// what was shown.
+// The most instructive inputs from public reports about webhook senders, each with a real receiver.
+// In every report, events were lost or differed from what was shown.
 
-// TestShownIsSent: what a preview shows is what servers of three languages read, whatever
-// the URL holds, and a value stays in its segment and its parameter.
+// TestShownIsSent: servers of three languages read what a preview shows, whatever the URL contains,
+// and a value stays in its segment and its parameter.
 func TestShownIsSent(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -74,8 +73,8 @@ func TestShownIsSent(t *testing.T) {
 	}
 }
 
-// TestNamesThatMisbehave: with a DNS server that is silent on AAAA, that is wrong for a
-// moment, and that moves a name; and the Host of a name in other letters.
+// TestNamesThatMisbehave: a DNS server that is silent on AAAA, that is wrong for a moment, and that
+// moves a name; and the Host of a name in another case.
 func TestNamesThatMisbehave(t *testing.T) {
 	t.Parallel()
 	dns := dnstest.New(t)
@@ -123,7 +122,7 @@ func TestNamesThatMisbehave(t *testing.T) {
 		dns.Set("moved.test", "127.0.0.1")
 		s.deliver(t, "moved", portOf(before.URL, "moved.test"), nil, `{}`)
 		dns.Set("moved.test", "127.0.0.2")
-		<-closed // a connection that rests does so for some seconds only
+		<-closed // a connection stays idle for some seconds only
 		s.awaitState(s.post("moved", `{}`), "delivered")
 		if n, m := len(before.got()), len(after.got()); n != 1 || m != 1 {
 			t.Errorf("%d requests before and %d after, want one each", n, m)
@@ -139,8 +138,8 @@ func TestNamesThatMisbehave(t *testing.T) {
 	})
 }
 
-// TestAnswersThatAreOdd: a receiver that says 200 has taken the delivery, and one that
-// drops an idle connection costs no attempt, even where there is only one.
+// TestAnswersThatAreOdd: a receiver that answers 200 has accepted the delivery. A receiver that
+// drops an idle connection costs no attempt, even if only one is allowed.
 func TestAnswersThatAreOdd(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -173,14 +172,15 @@ func TestAnswersThatAreOdd(t *testing.T) {
 			}
 		})
 		s.deliver(t, "odd.dropped", "http://"+addr, once, `{}`)
-		// A connection rests for some seconds, which a slow machine may need for the next delivery.
+		// A connection stays idle for some seconds, which a slow machine may need for the next
+		// delivery.
 		await(t, "one request dropped and one answered", func() bool {
 			return s.awaitState(s.post("odd.dropped", `{}`), "delivered").Attempts[0].Requests == 2
 		})
 	})
 }
 
-// TestThroughAProxy: everything goes through the egress proxy that is set.
+// TestThroughAProxy: everything goes through the configured egress proxy.
 func TestThroughAProxy(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -208,8 +208,8 @@ func TestThroughAProxy(t *testing.T) {
 	}
 }
 
-// TestRenegotiation: a TLS server that asks for the client's certificate once it has read
-// the request, as IIS does, gets it.
+// TestRenegotiation: a TLS server that asks for the client's certificate after it has read the
+// request, as IIS does, gets it.
 func TestRenegotiation(t *testing.T) {
 	t.Parallel()
 	certificate, key, certFile, keyFile := selfSigned(t, "127.0.0.1")
@@ -225,8 +225,8 @@ func TestRenegotiation(t *testing.T) {
 	}
 }
 
-// TestDataThatAreOdd: null where a date is wanted, a name that XML cannot hold, a mail
-// thread that is long, and a template that its owner repairs while deliveries wait.
+// TestDataThatAreOdd: null for a date, a name that XML cannot hold, a long mail thread, and a
+// template that its owner repairs while deliveries wait.
 func TestDataThatAreOdd(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -272,8 +272,7 @@ func TestDataThatAreOdd(t *testing.T) {
 	})
 }
 
-// send subscribes the address to events of that type, and posts one. It returns the
-// delivery's id.
+// send subscribes the address to events of that type, and posts one. It returns the delivery's id.
 func (s *system) send(t *testing.T, eventType, address string, extra fields, data string) string {
 	t.Helper()
 	members := fields{"events": []string{eventType}}
@@ -284,7 +283,7 @@ func (s *system) send(t *testing.T, eventType, address string, extra fields, dat
 	return s.post(eventType, data)
 }
 
-// deliver is send, and waits until it is delivered.
+// deliver does the same as send, and waits until the event is delivered.
 func (s *system) deliver(t *testing.T, eventType, address string, extra fields, data string) client.Delivery {
 	t.Helper()
 	return s.awaitState(s.send(t, eventType, address, extra, data), "delivered")
@@ -335,7 +334,7 @@ func serveRaw(t *testing.T, f func(net.Conn, *bufio.Reader)) (addr string) {
 	return listener.Addr().String()
 }
 
-// readRequest reads a request whole, and reports whether there was one.
+// readRequest reads a whole request, and reports whether there was one.
 func readRequest(r *bufio.Reader) bool {
 	request, err := http.ReadRequest(r)
 	if err != nil {
@@ -345,8 +344,8 @@ func readRequest(r *bufio.Reader) bool {
 	return err == nil
 }
 
-// selfSigned makes a certificate for an IP address that is its own authority, for server
-// and client alike, and returns it and its key as PEM, and in files.
+// selfSigned makes a self-signed certificate for an IP address, for server and client. It returns
+// the certificate and its key as PEM, and in files.
 func selfSigned(t *testing.T, ip string) (certificate, key, certFile, keyFile string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// shellBlocks are the shell blocks of a document between two of its headings, as printed.
+// shellBlocks returns the shell blocks of a document between two of its headings, unchanged.
 func shellBlocks(t *testing.T, document, from, to string) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../../" + document)
@@ -39,8 +39,8 @@ func shellBlocks(t *testing.T, document, from, to string) []string {
 	}
 }
 
-// TestReadme runs the blocks of the README, and then those of the platforms, in one shell:
-// only the addresses differ. Each block succeeds, and all that it posts is delivered.
+// TestReadme runs the blocks of the README, and then those of the platforms, in one shell, with
+// only the addresses changed. Each block succeeds, and everything that it posts is delivered.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"bash", "curl", "python3"} {
@@ -60,7 +60,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A second is what people wait for a first attempt. A machine that is busy with something else may need more.
+	// A first attempt should come within a second. A busy machine may need more.
 	const attempted = `until ! curl -s "$API/v1/deliveries?state=pending" -H "Authorization: Bearer $KEY" | grep -q dlv_; do sleep 0.1; done`
 	script := "trap 'kill $RECEIVER' EXIT\nset -eu\n"
 	blocks := append(shellBlocks(t, "README.md", "A first delivery", "Five platforms"),
@@ -109,7 +109,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// checkDelivered waits until the tenant has so many deliveries, and all have arrived.
+// checkDelivered waits until the tenant has that many deliveries, and all have arrived.
 func (s *system) checkDelivered(tenant string, deliveries int) {
 	s.t.Helper()
 	await(s.t, fmt.Sprintf("%d of %s delivered", deliveries, tenant), func() bool {

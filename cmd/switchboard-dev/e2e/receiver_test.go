@@ -16,20 +16,20 @@ type received struct {
 	at     time.Time
 	method string
 	path   string
-	target string // as it stood in the request line
+	target string // unchanged from the request line
 	header http.Header
 	body   []byte
 }
 
-// receiver answers by script and remembers what it received.
+// receiver answers by script and records what it received.
 type receiver struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []received
 }
 
-// newReceiver starts a receiver that answers the nth request with the nth status,
-// and every one after the last with the last.
+// newReceiver starts a receiver that answers the nth request with the nth status, and later ones
+// with the last.
 func newReceiver(t *testing.T, statuses ...int) *receiver {
 	t.Helper()
 	return newReceiverFunc(t, func(n int, w http.ResponseWriter, _ *http.Request) {
@@ -38,8 +38,7 @@ func newReceiver(t *testing.T, statuses ...int) *receiver {
 	})
 }
 
-// newReceiverFunc starts a receiver that answers with f, which is given the
-// request's number.
+// newReceiverFunc starts a receiver that answers with f, which gets the number of the request.
 func newReceiverFunc(t *testing.T, f func(n int, w http.ResponseWriter, r *http.Request)) *receiver {
 	t.Helper()
 	r := &receiver{}
@@ -59,8 +58,8 @@ func newReceiverFunc(t *testing.T, f func(n int, w http.ResponseWriter, r *http.
 	return r
 }
 
-// newHangingReceiver starts a receiver that answers nothing until the sender
-// gives up; gaveUp gets a value for each.
+// newHangingReceiver starts a receiver that never answers. gaveUp gets a value for each sender that
+// gives up.
 func newHangingReceiver(t *testing.T, answerFirst ...int) (r *receiver, gaveUp <-chan struct{}) {
 	t.Helper()
 	ended := make(chan struct{}, 16)
@@ -80,8 +79,8 @@ func newHangingReceiver(t *testing.T, answerFirst ...int) (r *receiver, gaveUp <
 	return r, ended
 }
 
-// newHoldingReceiver starts a receiver that holds back its last answer, and every
-// one after it, until answer is called.
+// newHoldingReceiver starts a receiver that delays its last answer, and every later one, until
+// answer is called.
 func newHoldingReceiver(t *testing.T, statuses ...int) (r *receiver, answer func()) {
 	t.Helper()
 	released := make(chan struct{})
@@ -100,7 +99,7 @@ func newHoldingReceiver(t *testing.T, statuses ...int) (r *receiver, answer func
 	return r, answer
 }
 
-// got returns what was received so far.
+// got returns what has been received so far.
 func (r *receiver) got() []received {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,22 +12,23 @@ import (
 	"testing"
 )
 
-// lastReleaseFile names the commit that counts as the last release while there is no tag.
+// lastReleaseFile names the commit that counts as the last release until there is a tag.
 const lastReleaseFile = "deploy/last_release"
 
-// release is the source of the last release, with its binary: upgrades are tested from it and back to it.
+// release is the source of the last release, with its binary. Upgrades are tested from it and back
+// to it.
 type release struct {
 	source sync.Once
-	dir    string // of the source; empty: it cannot be had
+	dir    string // of the source; empty: not available
 	name   string // the tag or the commit
-	err    error  // why it cannot be had
+	err    error  // why it is not available
 
 	compile sync.Once
 	failed  error
 }
 
-// folder is where the source is, and empty where this checkout does not have it and cannot fetch it, as one
-// without a history. Then the present source stands in for it, and the test says so; with
+// folder is the folder of the source. It is empty if this checkout neither has the source nor can
+// fetch it, for example without a history. The test then uses the current source, and says so; with
 // SWITCHBOARD_E2E_FULL=1 it fails. `make last-release` says the same before the tests.
 func (r *release) folder(t *testing.T) string {
 	t.Helper()
@@ -43,7 +44,7 @@ func (r *release) folder(t *testing.T) string {
 	return r.dir
 }
 
-// path is where its production binary is.
+// path is the path of its production binary.
 func (r *release) path(t *testing.T) string {
 	t.Helper()
 	folder := r.folder(t)
@@ -59,8 +60,8 @@ func (r *release) path(t *testing.T) string {
 	return filepath.Join(folder, "switchboard.bin")
 }
 
-// extract finds the last release and writes its source into a folder: the newest tag before the present
-// commit, else the commit of the file.
+// extract finds the last release and writes its source into a folder: the newest tag before the
+// current commit, or else the commit in the file.
 func (r *release) extract() error {
 	const top = "../../.."
 	text, err := os.ReadFile(filepath.Join(top, lastReleaseFile))
@@ -99,7 +100,7 @@ func (r *release) remove() error {
 	return os.RemoveAll(r.dir)
 }
 
-// execute runs a command in a folder. Its error has what the command said.
+// execute runs a command in a folder. Its error contains the command's output.
 func execute(folder, name string, args ...string) error {
 	_, err := outputOf(folder, name, args...)
 	return err
@@ -117,8 +118,8 @@ func outputOf(folder, name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// checkReplays lets the last release replay histories that the present code has made, which are in that
-// folder: it would have to continue those workflows if the present release were taken back.
+// checkReplays makes the last release replay the histories in that folder, which the current code
+// has made. After a rollback of the current release, it would have to continue those workflows.
 func (r *release) checkReplays(t *testing.T, histories string) {
 	t.Helper()
 	folder := r.folder(t)

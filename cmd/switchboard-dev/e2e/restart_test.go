@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A graceful stop between two attempts changes nothing: the date and the count
-// stay, and the next attempt is made when it is due.
+// A graceful stop between two attempts changes nothing: the date and the count stay, and the next
+// attempt is made when it is due.
 func TestRestartResumesBackoff(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -34,7 +34,7 @@ func TestRestartResumesBackoff(t *testing.T) {
 	s.start()
 
 	after := s.delivery(toCome)
-	before.Diagnosis.Alike, after.Diagnosis.Alike = nil, nil // the other one may be delivered by now
+	before.Diagnosis.Alike, after.Diagnosis.Alike = nil, nil // the other one may have been delivered
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the delivery in backoff, before and after the restart:\n%s", diff)
 	}

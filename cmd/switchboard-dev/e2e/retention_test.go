@@ -23,7 +23,7 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// erase asks for an erasure and waits until it is finished.
+// erase requests an erasure and waits until it is finished.
 func (s *system) erase(path string) switchboard.Erasure {
 	s.t.Helper()
 	a := s.call(http.MethodDelete, path+"?reason=asked", nil)
@@ -39,7 +39,7 @@ func (s *system) erase(path string) switchboard.Erasure {
 	return e
 }
 
-// verify is what `switchboard verify` prints, and whether every promise is kept.
+// verify returns the output of `switchboard verify`, and whether every promise is kept.
 func (s *system) verify() (printed string, kept bool) {
 	s.t.Helper()
 	var out bytes.Buffer
@@ -49,13 +49,13 @@ func (s *system) verify() (printed string, kept bool) {
 		if err == nil || err == app.ErrViolations { //nolint:errorlint // it is returned as it is
 			return out.String(), err == nil
 		}
-		if time.Now().After(deadline) { // before that a slow Temporal may not have answered in time
+		if time.Now().After(deadline) { // until then, a slow Temporal may not have answered in time
 			s.t.Fatal(err)
 		}
 	}
 }
 
-// storeAt is a store with the clock of so many days ago.
+// storeAt returns a store with the clock of that many days ago.
 func storeAt(t *testing.T, url string, days int) *store.Store {
 	t.Helper()
 	keyring, err := store.ParseKeyring(encryptionKey)
@@ -70,7 +70,7 @@ func storeAt(t *testing.T, url string, days int) *store.Store {
 	return back
 }
 
-// oldDatabase is that of a Switchboard that has run for so many days.
+// oldDatabase makes the database of a Switchboard that has run for that many days.
 func oldDatabase(t *testing.T, days int) string {
 	t.Helper()
 	url := shared.databases.Empty(t)
@@ -82,8 +82,8 @@ func oldDatabase(t *testing.T, days int) string {
 	return url
 }
 
-// prepareOldSystem makes a Switchboard, which does not run yet, of a database with partitions of
-// which some are past the retention.
+// prepareOldSystem makes a Switchboard, without starting it, with a database in which some
+// partitions are past the retention.
 func prepareOldSystem(t *testing.T) *system {
 	t.Helper()
 	s := prepareSystem(t, oldDatabase(t, 21), shared.addr(t), namespaceOf(t))
@@ -104,8 +104,8 @@ func (s *system) retain(id string) (result workflows.RetainResult) {
 	return result
 }
 
-// Of deliveries on both sides of the limit those leave that ended too long ago; one that is
-// open stays and is delivered when its receiver is back. Then every promise is kept.
+// Deliveries that ended too long ago are removed. An open one stays, and is delivered when its
+// receiver is back. Afterwards every promise is kept.
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	s := prepareOldSystem(t)
@@ -119,7 +119,7 @@ func TestRetention(t *testing.T) {
 	if err := storeAt(t, url, 20).CreateSubscription(t.Context(), everybody, &sub); err != nil {
 		t.Fatal(err)
 	}
-	made := map[string]string{} // delivery by what became of it, and how many days ago
+	made := map[string]string{} // delivery by its outcome and its age in days
 	for _, old := range []struct {
 		name, state string
 		days        int
@@ -157,7 +157,7 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// canaryReceiver answers with canaries, except what is to hang.
+// canaryReceiver answers with canaries, except to requests that should hang.
 func canaryReceiver(t *testing.T, canary string) *receiver {
 	t.Helper()
 	release, stop := context.WithCancel(context.Background())
@@ -182,8 +182,9 @@ func canaryReceiver(t *testing.T, canary string) *receiver {
 	return r
 }
 
-// After a tenant's erasure neither the database nor Temporal holds a word of it, except the ids
-// that Temporal keeps for the search. Deliveries are in flight and in backoff when it begins.
+// After a tenant's erasure, neither the database nor Temporal contains any of its words, except the
+// ids that Temporal keeps for searches. Some deliveries are in flight or in backoff when the
+// erasure begins.
 func TestErasure(t *testing.T) {
 	t.Parallel()
 	canary, canaryID := switchboard.NewID("canary-", time.Now()), switchboard.NewID("platform-", time.Now())
@@ -242,7 +243,7 @@ func TestErasure(t *testing.T) {
 			t.Errorf("%v of Temporal hold the canary", found)
 		}
 	}
-	var histories string // Temporal's list follows a little later
+	var histories string // Temporal's list is slightly delayed
 	await(t, "the erasure in the histories", func() bool { histories = s.histories(); return strings.Contains(histories, e.ID) })
 	if strings.Contains(histories, canary) {
 		t.Error("Temporal's histories hold the canary")
@@ -259,8 +260,8 @@ func TestErasure(t *testing.T) {
 	}
 }
 
-// holding are the tables of a database that hold a word, as text or in bytes. They are all that a
-// dump of the database holds.
+// holding returns the tables of a database that contain a word, as text or in bytes. Together they
+// are everything that a dump of the database contains.
 func holding(t *testing.T, url, word string) []string {
 	t.Helper()
 	db, err := sql.Open("postgres", url)
@@ -293,7 +294,7 @@ FROM pg_class WHERE relkind = 'r' AND relnamespace NOT IN ('pg_catalog'::regname
 	return found
 }
 
-// histories are those of all workflows, as text.
+// histories returns the histories of all workflows as text.
 func (s *system) histories() string {
 	s.t.Helper()
 	page, err := s.temporal.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.namespace, PageSize: 1000})

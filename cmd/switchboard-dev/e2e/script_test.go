@@ -13,11 +13,10 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// contact is data of the use case contact, with a variable typed by hand.
+// contact has data of the use case contact, with a variable typed by hand.
 const contact = `{"contact":{"id":310,"first_name":"Mei & \"Co\"\r\n","czCol":{"15":12345678901234567890}},"variables":{"has_message":true}}`
 
-// A webhook script's placeholders are filled in, whatever the method and
-// the encoding.
+// The placeholders of a webhook script are filled in, for every method and encoding.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -54,7 +53,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// What a template lacks fails the attempt and says so; its customer may repair it.
+// A missing value fails the attempt and says so. The customer may repair the template.
 func TestScriptWithoutAValue(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -67,8 +66,7 @@ func TestScriptWithoutAValue(t *testing.T) {
 	}
 }
 
-// A template that an event makes too heavy fails its own attempts, and those of
-// others go on.
+// A template that an event makes too expensive fails its own attempts. Other deliveries continue.
 func TestHostileTemplateHurtsNobodyElse(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -117,7 +115,7 @@ func TestTriggerWaitsForTheAnswer(t *testing.T) {
 	if a.status != http.StatusOK || answered.StatusCode != http.StatusTeapot || answered.Body.Stock != 3 || strings.Contains(string(a.body), "hunter2") {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
-	// While the flow goes on with that answer, the delivery is retried like any other.
+	// While the script continues with that answer, the delivery is retried like any other.
 	s.operate(answered.DeliveryID, "retry", "")
 	s.awaitState(answered.DeliveryID, "delivered")
 
@@ -148,8 +146,8 @@ func TestTriggerGivesUpWaiting(t *testing.T) {
 	checkRequests(t, r, late.DeliveryID)
 }
 
-// A new address gets nothing before it has answered the challenge: what is due
-// meanwhile is held, and delivered once afterwards.
+// A new address gets nothing before it has answered the challenge. What is due until then is held,
+// and delivered once afterwards.
 func TestUnverifiedAddressIsHeld(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -200,7 +198,7 @@ func TestUnverifiedAddressIsHeld(t *testing.T) {
 	s.awaitNothingOpen()
 }
 
-// An event goes where its content is asked for.
+// An event goes to the subscriptions whose filters match its content.
 func TestFilterDecides(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -219,8 +217,8 @@ func TestFilterDecides(t *testing.T) {
 	}
 }
 
-// A delivery shows the token that the client's credentials got, and gets another
-// one when the receiver does not take it any more.
+// A delivery carries the token for the client's credentials, and gets another one when the receiver
+// no longer accepts it.
 func TestOAuthTokenIsRefreshedOnce(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// TestSetup: `switchboard setup` makes what is missing on the Temporal server, says so, and
-// leaves alone what is there.
+// TestSetup: `switchboard setup` creates what is missing on the Temporal server, says so, and does
+// not change what exists.
 func TestSetup(t *testing.T) {
 	t.Parallel()
 	address, namespace, other := shared.addr(t), namespaceOf(t), switchboard.NewID("other-", time.Now())
@@ -64,7 +64,7 @@ func TestSetup(t *testing.T) {
 	}
 }
 
-// makeOther makes a namespace in which one of our search attributes is taken by something else.
+// makeOther makes a namespace in which one of our search attributes is used for something else.
 func makeOther(t *testing.T, c sdk.Client, namespace string) error {
 	if _, err := worker.EnsureNamespace(t.Context(), c, namespace, worker.NamespaceRetention); err != nil {
 		return err

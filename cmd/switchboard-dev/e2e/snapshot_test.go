@@ -4,12 +4,12 @@ import (
 	"database/sql"
 	"testing"
 
-	_ "github.com/lib/pq" // looks into Switchboard's own database
+	_ "github.com/lib/pq" // to read Switchboard's own database
 )
 
-// tables are all that calls of the API change. What Switchboard changes by itself is not among them: the list of
-// workers, which each brings up to date every second, the rollups, and the partitions with the date of the last
-// retention, which runs at every full hour.
+// tables are the tables that calls of the API change. What Switchboard changes by itself does not
+// belong to them: the list of workers, which every worker updates each second, the rollups, and the
+// partitions with the date of the last retention, which runs every hour.
 func tables() []string {
 	return []string{
 		"events", "event_ids", "deliveries", "attempts", "actions", "erasures", "subscriptions", "subscription_secrets", "keys", "event_types",
@@ -17,8 +17,7 @@ func tables() []string {
 	}
 }
 
-// snapshot is what the tables hold: for each the number of its rows and a digest
-// of their contents.
+// snapshot is the content of the tables: for each the number of rows and a digest.
 type snapshot map[string]struct {
 	Rows   int
 	Digest string

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// stockPostgres is a Postgres of its own, as one finds it: its superuser is named postgres, and there is no
-// role or database of ours.
+// stockPostgres is a separate Postgres in its original state: its superuser is named postgres, and
+// it has no role or database of ours.
 type stockPostgres struct {
 	t      *testing.T
 	server *postgres.Server
@@ -24,11 +24,11 @@ func startStockPostgres(t *testing.T, config postgres.Config, password string) s
 	t.Cleanup(func() { _ = server.Stop() })
 	p := stockPostgres{t, server}
 	p.psql(postgres.User, "-c", "CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '"+password+"'")
-	p.psql("postgres", "-c", "ALTER ROLE "+postgres.User+" RENAME TO bootstrap") // as a role of ours is named
+	p.psql("postgres", "-c", "ALTER ROLE "+postgres.User+" RENAME TO bootstrap") // because a role of ours has that name
 	return p
 }
 
-// psql runs the client through the server's socket, as Postgres's image does with scripts that are mounted.
+// psql runs the client through the server's socket, as Postgres's image does with mounted scripts.
 func (p stockPostgres) psql(user string, arguments ...string) {
 	p.t.Helper()
 	program, err := p.server.Program("psql")

@@ -15,13 +15,13 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// property is what a tenant owns in a test: the ids of one of each kind.
+// property is what a tenant owns in a test: one id of each kind.
 type property struct {
 	tenant, subscription, event, ownEvent, delivery, key, erasure, operation, session, portalLink string
 }
 
-// populate gives the tenant a subscription, two events, one of them with an id that
-// other tenants use too, and a delivery in backoff.
+// populate gives the tenant a subscription, two events, one of them with an id that other tenants
+// also use, and a delivery in backoff.
 func (s *system) populate(tenant, url string) property {
 	s.t.Helper()
 	p := property{tenant: tenant, ownEvent: "order-" + tenant, event: "order-1"}
@@ -45,7 +45,7 @@ func (s *system) populate(tenant, url string) property {
 	return p
 }
 
-// signIn signs one of the tenant's people in, and returns the id of the session.
+// signIn signs one of the tenant's people in, and returns the session's id.
 func (s *system) signIn(tenant, key string) (session string) {
 	s.t.Helper()
 	session = switchboard.NewID(switchboard.SessionPrefix, time.Now())
@@ -73,8 +73,8 @@ VALUES ($1, $2, $3, 'Bob', 'viewer', $4, false, '', now(), now() + interval '1 h
 	return link
 }
 
-// release pauses and resumes a subscription of the tenant, and returns the id of the operation,
-// which has ended.
+// release pauses and resumes a subscription of the tenant, and returns the id of the finished
+// operation.
 func (s *system) release(tenant, url string) (operation string) {
 	s.t.Helper()
 	subscription, _ := s.subscribe(url, fields{"tenant": tenant, "events": []string{"nothing.of.it"}})
@@ -94,15 +94,15 @@ func (s *system) release(tenant, url string) (operation string) {
 	return operation
 }
 
-// Whatever a tenant's key asks about another's, the answer is that for an id that
-// does not exist, and nothing changes.
+// Whatever a tenant's key requests about another's object, the answer is that for an id that does
+// not exist, and nothing changes.
 func TestTenantsDoNotKnowOfEachOther(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503)
 	acme, globex := s.populate("acme", r.URL), s.populate("globex", r.URL)
 	operations := s.operations()
-	key := s.newKey("admin", "acme") // may do everything, within its tenant
+	key := s.newKey("admin", "acme") // it may do everything within its tenant
 	db := s.database()
 	before := snapshotOf(t, db)
 	for _, operation := range operations {
@@ -121,7 +121,7 @@ func TestTenantsDoNotKnowOfEachOther(t *testing.T) {
 	if n := len(r.got()); n != 4 {
 		t.Errorf("%d requests, want 4", n)
 	}
-	// The same calls do find the tenant's own.
+	// The same calls find the tenant's own objects.
 	for _, operation := range operations {
 		if !strings.HasPrefix(operation, http.MethodGet) {
 			continue
@@ -132,8 +132,8 @@ func TestTenantsDoNotKnowOfEachOther(t *testing.T) {
 	}
 }
 
-// operations are all of the API's that name one thing by its id, as
-// "GET /v1/events/{id}".
+// operations returns all operations of the API that name one object by its id, such as "GET
+// /v1/events/{id}".
 func (s *system) operations() []string {
 	s.t.Helper()
 	document := as[struct {
@@ -155,7 +155,7 @@ func (s *system) operations() []string {
 	return found
 }
 
-// idFor is the tenant's id that fits the operation.
+// idFor returns the tenant's id for the operation.
 func idFor(operation string, p property) string {
 	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure, "/operations/": p.operation, "/sessions/": p.session, "/portal_links/": p.portalLink} {
 		if strings.Contains(operation, part) {
@@ -196,14 +196,14 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 	return s.as(key, method, path, body)
 }
 
-// withoutIDs is the answer without the id that was asked for and without what
-// differs between any two.
+// withoutIDs returns the answer without the requested id and without what differs between any two
+// answers.
 func withoutIDs(a answer, id string) string {
 	requestID := a.header.Get("X-Request-Id")
 	return fmt.Sprintf("%d %s %s", a.status, a.header.Get("Content-Type"), strings.NewReplacer(id, "ID", requestID, "REQUEST").Replace(string(a.body)))
 }
 
-// A tenant's key finds nothing of another's in any list, whatever it filters by.
+// A tenant's key finds nothing of another tenant in any list, with any filter.
 func TestListsShowTheOwnTenantOnly(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -236,7 +236,7 @@ func TestListsShowTheOwnTenantOnly(t *testing.T) {
 	}
 }
 
-// tenantsIn are the tenants of the entries of a list, each once.
+// tenantsIn returns the tenants of the entries of a list, without duplicates.
 func (s *system) tenantsIn(key madeKey, list string) []string {
 	s.t.Helper()
 	a := s.as(key, http.MethodGet, list, nil)
@@ -252,7 +252,7 @@ func (s *system) tenantsIn(key madeKey, list string) []string {
 	return slices.Compact(tenants)
 }
 
-// A cursor of one tenant's list is worth nothing in another's.
+// A cursor of one tenant's list is useless for another tenant.
 func TestCursorsAreTheTenantsOwn(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -269,7 +269,7 @@ func TestCursorsAreTheTenantsOwn(t *testing.T) {
 	checkProblem(t, "another tenant's cursor", a, http.StatusUnprocessableEntity, "invalid", "cursor")
 }
 
-// A tenant's key makes nothing for another, whether that exists or not.
+// A tenant's key makes nothing for another tenant, whether that exists or not.
 func TestNothingIsMadeForAnotherTenant(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -303,13 +303,14 @@ func TestNothingIsMadeForAnotherTenant(t *testing.T) {
 	}
 }
 
-// Each role may do what it is for, and nothing else.
+// Each role may do exactly what it is for.
 func TestRolesWithRealKeys(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 404) // which opens no breaker
 	p := s.populate("acme", r.URL)
-	// Who may, beside admin: p(ublisher), i(ntegrator), b: one that is bound to its tenant, s(upport), v(iewer).
+	// Who may, in addition to admin: p(ublisher), i(ntegrator), b: one that is bound to its tenant,
+	// s(upport), v(iewer).
 	calls := []struct {
 		call, may string
 		body      any

@@ -15,12 +15,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// collector takes spans by OTLP over HTTP, as an OpenTelemetry collector does.
+// collector receives spans by OTLP over HTTP, like an OpenTelemetry collector.
 type collector struct {
 	*httptest.Server
 	mu    sync.Mutex
 	spans []*tracepb.Span
-	text  []byte // all that was sent, as it came
+	text  []byte // everything that was sent, unchanged
 }
 
 func newCollector(t *testing.T) *collector {
@@ -51,7 +51,7 @@ func newCollector(t *testing.T) *collector {
 	return c
 }
 
-// named returns the spans of that name that have come so far.
+// named returns the spans of that name received so far.
 func (c *collector) named(name string) []*tracepb.Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,21 +64,21 @@ func (c *collector) named(name string) []*tracepb.Span {
 	return found
 }
 
-// await waits until so many spans of that name have come, and returns them.
+// await waits until that many spans of that name have been received, and returns them.
 func (c *collector) await(t *testing.T, name string, n int) []*tracepb.Span {
 	t.Helper()
 	await(t, "so many spans "+name, func() bool { return len(c.named(name)) >= n })
 	return c.named(name)
 }
 
-// sent is all that was sent so far.
+// sent returns everything that was sent so far.
 func (c *collector) sent() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return string(c.text)
 }
 
-// attributeOf is an attribute of a span in words; empty: it has none of that name.
+// attributeOf returns an attribute of a span as text, or "".
 func attributeOf(span *tracepb.Span, name string) string {
 	for _, pair := range span.GetAttributes() {
 		if pair.GetKey() != name {
@@ -92,12 +92,12 @@ func attributeOf(span *tracepb.Span, name string) string {
 	return ""
 }
 
-// traceparent is how a span is named in a header: sampled, of that trace.
+// traceparent returns the header for a span: sampled, in that trace.
 func traceparent(span *tracepb.Span) string {
 	return "00-" + hex.EncodeToString(span.GetTraceId()) + "-" + hex.EncodeToString(span.GetSpanId()) + "-01"
 }
 
-// checkChild checks that a span is of the trace of another one, and below it.
+// checkChild checks that a span belongs to the trace of another one, and is below it.
 func checkChild(t *testing.T, span, parent *tracepb.Span) {
 	t.Helper()
 	if string(span.GetTraceId()) != string(parent.GetTraceId()) || string(span.GetParentSpanId()) != string(parent.GetSpanId()) {
@@ -106,7 +106,7 @@ func checkChild(t *testing.T, span, parent *tracepb.Span) {
 	}
 }
 
-// below tells whether a span is a child of one of others.
+// below reports whether a span is a child of one of the others.
 func below(parents []*tracepb.Span, span *tracepb.Span) bool {
 	return slices.ContainsFunc(parents, func(parent *tracepb.Span) bool {
 		return string(parent.GetSpanId()) == string(span.GetParentSpanId())

@@ -11,13 +11,13 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// callersTrace is the trace that the platform posts an event in.
+// callersTrace is the trace in which the platform posts an event.
 const (
 	callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	callersSpan  = "00f067aa0ba902b7"
 )
 
-// postIn posts an event in a trace of the caller's, and returns the id of its one delivery.
+// postIn posts an event in a trace of the caller, and returns the id of its one delivery.
 func (s *system) postIn(traceparent, eventType, data string) string {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url("/v1/events"), strings.NewReader(`{"tenant":"acme","type":"`+eventType+`","data":`+data+`}`))
@@ -39,7 +39,7 @@ func (s *system) postIn(traceparent, eventType, data string) string {
 	return as[client.Acceptance](s.t, answer{body: body}).Deliveries[0].ID
 }
 
-// tracedProcess prepares the production binary with its spans sent to a collector.
+// tracedProcess prepares the production binary, which sends its spans to a collector.
 func tracedProcess(t *testing.T, env ...string) (*process, *collector) {
 	t.Helper()
 	p, c := newProcess(t), newCollector(t)
@@ -47,8 +47,9 @@ func tracedProcess(t *testing.T, env ...string) (*process, *collector) {
 	return p, c
 }
 
-// One trace has the platform's call, the post, the start of the workflow, and each attempt, also one that
-// another process makes after the first was killed. The receiver is told which span it is.
+// One trace contains the platform's call, the post, the start of the workflow, and each attempt,
+// even one that another process makes after the first was killed. The receiver is told the span's
+// id.
 func TestOneTraceFromPostToAttempts(t *testing.T) {
 	t.Parallel()
 	p, c := tracedProcess(t, "SWITCHBOARD_SEND_TRACEPARENT=true")
@@ -69,8 +70,8 @@ func TestOneTraceFromPostToAttempts(t *testing.T) {
 	p.operate(id, "retry", "the receiver is back")
 	p.awaitState(id, "delivered")
 	attempts := c.await(t, "attempt", 2)
-	// An execution whose end the killed process has not reported is run again and makes no attempt, so
-	// that there may be three.
+	// If the killed process did not report the end of an execution, the execution runs again
+	// without making an attempt, so there may be three.
 	await(t, "each attempt below an execution", func() bool {
 		return below(c.named("deliver"), attempts[0]) && below(c.named("deliver"), attempts[1])
 	})
@@ -97,7 +98,7 @@ func TestOneTraceFromPostToAttempts(t *testing.T) {
 	}
 }
 
-// What is released is dispatched by a relay, in the trace of its post.
+// A relay dispatches a released delivery, in the trace of its post.
 func TestReleasedDeliveryStaysInItsTrace(t *testing.T) {
 	t.Parallel()
 	p, c := tracedProcess(t)
@@ -122,8 +123,8 @@ func TestReleasedDeliveryStaysInItsTrace(t *testing.T) {
 	}
 }
 
-// A trace that is not sampled leaves nothing: no span, no header, nothing in the row. A span that is begun
-// before the process stops is sent when it stops.
+// A trace that is not sampled leaves nothing: no span, no header, nothing in the row. A span that
+// began before the process stops is sent when it stops.
 func TestNoSpansOfWhatIsNotSampled(t *testing.T) {
 	t.Parallel()
 	p, c := tracedProcess(t, "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0", "SWITCHBOARD_SEND_TRACEPARENT=true", "OTEL_BSP_SCHEDULE_DELAY=3600000")
@@ -150,7 +151,7 @@ func TestNoSpansOfWhatIsNotSampled(t *testing.T) {
 	}
 }
 
-// Latencies lead to traces: the histograms have exemplars, for who asks for OpenMetrics.
+// Latencies lead to traces: the histograms have exemplars for clients that request OpenMetrics.
 func TestExemplars(t *testing.T) {
 	t.Parallel()
 	p, _ := tracedProcess(t, "SWITCHBOARD_TENANT_CLASSES=gold=acme")

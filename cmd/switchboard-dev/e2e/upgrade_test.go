@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestDeployAndBack deploys the present code over the last release, and takes it back, while events are
-// posted and deliveries wait for their next attempts: none is lost, none is stuck, no workflow fails to replay.
+// TestDeployAndBack deploys the current code over the last release, and rolls it back, while events
+// are posted and deliveries wait for their next attempts. None is lost, none is stuck, and no
+// workflow fails to replay.
 func TestDeployAndBack(t *testing.T) {
 	t.Parallel()
 	waiting, interval := 50, "4s" // a hundred of which last for longer than all this
@@ -52,7 +53,7 @@ func TestDeployAndBack(t *testing.T) {
 	await(t, "all wait for the next attempt", func() bool { return d.count("retrying") == len(posted) })
 
 	again := d.process(lastRelease.path(t))
-	again.mustRunCommand("migrate") // as a pipeline does that rolls back
+	again.mustRunCommand("migrate") // like a pipeline that rolls back
 	again.start()
 	d.balancer.passTo(again, present)
 	present.stopGracefully()
@@ -82,7 +83,7 @@ func TestDeployAndBack(t *testing.T) {
 	t.Logf("%d deliveries in backoff and %d others, through a deploy and back", len(posted), len(accepted.accepted))
 }
 
-// TestPresentBinaryNeedsItsSchema: on an older schema it says what to do, and changes nothing.
+// TestPresentBinaryNeedsItsSchema: with an older schema it says what to do, and changes nothing.
 func TestPresentBinaryNeedsItsSchema(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t)

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestDiskOfTheMachine: where no disk can be mounted, the Postgres that runs can write nothing, and none is
-// started, until there is room again.
+// TestDiskOfTheMachine: if no disk can be mounted, the running Postgres cannot write, and no other
+// starts, until there is space again.
 func TestDiskOfTheMachine(t *testing.T) {
 	t.Parallel()
 	const write = "while :; do read line; echo x >" + `"$1"` + " && echo written || echo refused; done"
@@ -58,7 +58,7 @@ func TestDiskOfTheMachine(t *testing.T) {
 	}
 }
 
-// TestAbandoned: a disk is abandoned if its suite does not run; those of others are not ours.
+// TestAbandoned: a disk is abandoned if its suite no longer runs. Disks of others are not ours.
 func TestAbandoned(t *testing.T) {
 	t.Parallel()
 	const mounts = `proc /proc proc rw 0 0

@@ -78,7 +78,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// TestNote: what is answered, and what counts as a duplicate.
+// TestNote: the answers, and what counts as a duplicate.
 func TestNote(t *testing.T) {
 	t.Parallel()
 	seen := &arrivals{seen: map[string]*arrival{}}

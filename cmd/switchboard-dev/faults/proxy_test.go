@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// written collects what is passed on, and when.
+// written records what is forwarded, and when.
 type written struct {
 	mu    sync.Mutex
 	text  string
@@ -55,7 +55,7 @@ func write(t *testing.T, to io.Writer, text string) {
 	}
 }
 
-// TestHang: nothing passes while a proxy hangs, and all of it afterwards.
+// TestHang: nothing passes while a proxy hangs, and everything passes afterwards.
 func TestHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestHang(t *testing.T) {
 	})
 }
 
-// TestSlow: each piece is late by the delay, and not by that of those before it.
+// TestSlow: each piece is late by the delay, and not also by the delays of earlier pieces.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,8 +105,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestCut: connections end, new ones too, until the proxy is restored; then they lead where they
-// are to lead now.
+// TestCut: connections end, including new ones, until the proxy is restored. After that they lead
+// to the current target.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	p, err := startProxy()
@@ -123,7 +123,7 @@ func TestCut(t *testing.T) {
 	if _, err := io.ReadAll(conn); err == nil {
 		t.Error("a connection that was cut ended in order")
 	}
-	// Whether the reset comes before the dial returns is the kernel's affair.
+	// The kernel decides whether the reset comes before the dial returns.
 	if conn, err := net.Dial("tcp", p.addr()); err == nil {
 		if text, _ := io.ReadAll(conn); len(text) > 0 {
 			t.Errorf("a connection through a proxy that is cut got %q", text)

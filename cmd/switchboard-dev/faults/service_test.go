@@ -24,7 +24,7 @@ func (p *program) Stop() error {
 	return nil
 }
 
-// programs starts one after the other.
+// programs starts one program after the other.
 type programs struct {
 	started []*program
 	broken  bool // none starts
@@ -58,8 +58,8 @@ func runs(s *service) int {
 	return now.PID()
 }
 
-// TestSupervision: what ends is started again a second later, also if that fails at first, and
-// nothing is that was taken down.
+// TestSupervision: a process that ends is restarted a second later, even if that fails at first. A
+// service that was taken down is not restarted.
 func TestSupervision(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,7 +2,7 @@ package freeport
 
 import "testing"
 
-// TestAddress: no port is given out twice, by one process or by two.
+// TestAddress: no port is given out twice, neither by one process nor by two.
 func TestAddress(t *testing.T) {
 	t.Parallel()
 	var one, another finder

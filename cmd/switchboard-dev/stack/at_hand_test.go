@@ -10,7 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestSettingsOfTheTool: what Temporal's command-line tool is told is what operators are told.
+// TestSettingsOfTheTool: Temporal's command-line tool gets the settings that operators are told to
+// use.
 func TestSettingsOfTheTool(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../deploy/temporal/dynamicconfig.yaml")

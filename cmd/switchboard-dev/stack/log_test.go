@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestLogIsBounded: of many lines the last ones are kept, whole, over restarts too.
+// TestLogIsBounded: the last lines are kept, complete, also over restarts.
 func TestLogIsBounded(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "switchboard.log")

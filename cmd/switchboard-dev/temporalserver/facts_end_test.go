@@ -32,8 +32,8 @@ func cancelInBackoff(t *testing.T, c client.Client) {
 	checkCanceled(t, c, run)
 }
 
-// checkCanceled waits for the end and checks that the local activity which records
-// the cancel has run after it.
+// checkCanceled waits for the end and checks that the local activity that records the cancellation
+// ran before it.
 func checkCanceled(t *testing.T, c client.Client, run client.WorkflowRun) {
 	t.Helper()
 	if err := run.Get(within(t), nil); !temporal.IsCanceledError(err) {
@@ -97,7 +97,7 @@ func startTwice(t *testing.T, c client.Client) {
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}
 	var last string
-	for range 3 { // as soon as one has ended the next one starts, and works
+	for range 3 { // when one has ended, the next one starts and works
 		run, err := c.ExecuteWorkflow(within(t), options, "Block")
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +176,7 @@ func stopWaits(t *testing.T, c client.Client) {
 	w := worker.New(c, t.Name(), worker.Options{WorkerStopTimeout: deadline})
 	w.RegisterActivityWithOptions(func(ctx context.Context) (bool, error) {
 		close(started)
-		<-activity.GetWorkerStopChannel(ctx) // closed as soon as the worker is asked to stop
+		<-activity.GetWorkerStopChannel(ctx) // closed as soon as the worker is told to stop
 		return ctx.Err() == nil, nil
 	}, activity.RegisterOptions{Name: "Wait"})
 	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) (undisturbed bool, err error) {
@@ -194,7 +194,7 @@ func stopWaits(t *testing.T, c client.Client) {
 	receive(t, "the local activity", started)
 	w.Stop()
 	var undisturbed bool
-	if err := run.Get(within(t), &undisturbed); err != nil || !undisturbed { // reported though nobody works any more
+	if err := run.Get(within(t), &undisturbed); err != nil || !undisturbed { // reported although no worker runs
 		t.Errorf("ended with %t, %v", undisturbed, err)
 	}
 }

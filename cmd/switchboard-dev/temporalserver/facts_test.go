@@ -17,8 +17,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// TestFacts states what Switchboard relies on and Temporal's documents do not
-// promise. A new version of the server or the SDK that changes one fails here first.
+// TestFacts states what Switchboard relies on but Temporal's documents do not promise. A new
+// version of the server or the SDK that changes such a fact fails here first.
 func TestFacts(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{DatabaseURL: pg.Empty(t)})
@@ -43,7 +43,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// execution is what one execution of the activity sees, and how it is let end.
+// execution is what one execution of the activity sees, and how it should end.
 type execution struct {
 	attempt int32
 	details string
@@ -52,9 +52,9 @@ type execution struct {
 	end     chan<- error
 }
 
-// delivery registers a workflow in the shape of ours: a local activity that fails,
-// then one regular activity with a fixed id. Each execution of it is handed to the
-// test, records its own number as heartbeat details and ends as the test says.
+// delivery registers a workflow in the shape of ours: a local activity that fails, then one regular
+// activity with a fixed id. The test gets each execution. Each records its own number as heartbeat
+// details and ends as the test says.
 func delivery(t *testing.T, c client.Client) (start func() client.WorkflowRun, executions <-chan execution) {
 	t.Helper()
 	ch := make(chan execution)
@@ -114,7 +114,7 @@ func deliver(ctx workflow.Context) (originalRun string, err error) {
 	return workflow.GetInfo(ctx).OriginalRunID, nil
 }
 
-// later fails an execution and asks for the next one in that time.
+// later fails an execution and requests the next one after that time.
 func later(in time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions("http_503", "Attempt", temporal.ApplicationErrorOptions{
 		NextRetryDelay: in, Category: temporal.ApplicationErrorCategoryBenign,
@@ -135,7 +135,7 @@ func pending(t *testing.T, c client.Client, state enumspb.PendingActivityState) 
 	return d.GetPendingActivities()[0], d.GetWorkflowExecutionInfo().GetHistoryLength()
 }
 
-// backoff waits until the first execution has failed and the next one is dated.
+// backoff waits until the first execution has failed and the next one has a date.
 func backoff(t *testing.T, c client.Client) (got *workflowpb.PendingActivityInfo, length int64) {
 	t.Helper()
 	eventually(t, "the activity is in backoff", func() bool {

@@ -20,10 +20,10 @@ var pg = pgtest.New(nil)
 
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
-// deadline is how long a test waits for what takes milliseconds when nothing is wrong.
+// deadline limits the wait for what takes milliseconds if nothing is wrong.
 const deadline = 5 * time.Minute
 
-// start starts a server that is stopped at the test's end, if it did not stop before.
+// start starts a server that is stopped at the end of the test, if it has not stopped before.
 func start(t *testing.T, c Config) *Server {
 	t.Helper()
 	c.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -69,7 +69,7 @@ func work(t *testing.T, c client.Client, register func(worker.Registry)) string 
 	return t.Name()
 }
 
-// within bounds what a test waits for.
+// within limits what a test waits for.
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	_ "github.com/lib/pq" // looks into the server's databases
+	_ "github.com/lib/pq" // to read the server's databases
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -26,7 +26,7 @@ func answer(workflow.Context) (int, error) { return 42, nil }
 
 func registerAnswer(r worker.Registry) { r.RegisterWorkflow(answer) }
 
-// ask runs the workflow of that id and checks that it answers, in an eager first task.
+// ask runs the workflow with that id and checks that it answers in an eager first task.
 func ask(t *testing.T, c client.Client, queue, id string) {
 	t.Helper()
 	run, err := c.ExecuteWorkflow(within(t), client.StartWorkflowOptions{ID: id, TaskQueue: queue, EnableEagerStart: true}, answer)
@@ -61,7 +61,7 @@ func TestStartAgainOnTheSameDatabaseAndPort(t *testing.T) {
 	ask(t, c, queue, "after") // the worker and its client found the new server by themselves
 }
 
-// connections counts the sessions in the server's two databases but our own.
+// connections counts the sessions in the server's two databases, except our own.
 func connections(t *testing.T, databaseURL string) int {
 	t.Helper()
 	n := 0
@@ -129,7 +129,7 @@ func TestOlderSchemaIsUpgraded(t *testing.T) {
 	}
 }
 
-// keptIndexes are those that stay, with the named ones of keywords among them.
+// keptIndexes are the remaining indexes, including those of the named keywords.
 func keptIndexes(keywords ...string) []string {
 	return append(append([]string{"by_status"}, keywords...), "by_temporal_namespace_division",
 		"by_temporal_scheduled_by_id", "by_workflow_id", "by_workflow_type", "default_idx", "executions_visibility_pkey")
@@ -184,7 +184,7 @@ func TestKeywordAddedThroughTheServerWorksAtOnce(t *testing.T) {
 	find(t, c, "Later")
 }
 
-// find starts a workflow with that attribute and waits until it is found by it.
+// find starts a workflow with that attribute and waits until a search finds it.
 func find(t *testing.T, c client.Client, keyword string) {
 	t.Helper()
 	key := temporal.NewSearchAttributeKeyKeyword(keyword)

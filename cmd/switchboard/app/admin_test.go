@@ -26,7 +26,7 @@ func execute(t *testing.T, config Config, statement string) {
 	}
 }
 
-// TestMigrateSaysWhatItDid: to whoever runs it, by hand or in a pipeline.
+// TestMigrateSaysWhatItDid to the person or pipeline that runs it.
 func TestMigrateSaysWhatItDid(t *testing.T) {
 	t.Parallel()
 	config := empty(t)
@@ -73,7 +73,7 @@ func withKey(config Config, key string) Config {
 	return config
 }
 
-// TestKeysNeedASchema: the commands say what to do first, and not what SQL says.
+// TestKeysNeedASchema: the commands say what to do first, instead of showing an SQL error.
 func TestKeysNeedASchema(t *testing.T) {
 	t.Parallel()
 	config := empty(t)
@@ -100,8 +100,8 @@ func TestKeysNeedASchema(t *testing.T) {
 	}
 }
 
-// TestWrongKeyDoesNotStart: no process starts that would write what others cannot read, or
-// could not read what is there.
+// TestWrongKeyDoesNotStart: no process starts that would write what others cannot read, or could
+// not read the existing data.
 func TestWrongKeyDoesNotStart(t *testing.T) {
 	t.Parallel()
 	config := configOf(pg.Database(t))

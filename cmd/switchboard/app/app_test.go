@@ -24,7 +24,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
-// testTimeout is how long a test waits for what takes no time.
+// testTimeout limits the wait for what takes no time.
 const testTimeout = 5 * time.Minute
 
 var pg = pgtest.New(func(url string) error { return Migrate(context.Background(), configOf(url), io.Discard) })
@@ -44,8 +44,8 @@ func configOf(databaseURL string) Config {
 	return config
 }
 
-// TestReadyWithoutTemporal: a process with the API takes events before its worker has
-// started; a worker alone can do nothing yet.
+// TestReadyWithoutTemporal: a process with the API accepts events before its worker has started. A
+// worker without the API cannot do anything yet.
 func TestReadyWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	for parts, takesTraffic := range map[Parts]bool{{API: true, Worker: true}: true, {API: true}: true, {Worker: true}: false} {
@@ -57,7 +57,7 @@ func TestReadyWithoutTemporal(t *testing.T) {
 		if parts.Worker {
 			want = "worker temporal"
 		}
-		await(t, func() bool { // a Postgres under load may not answer one look in time
+		await(t, func() bool { // a Postgres under load may not answer a check in time
 			for _, w := range a.ready.watches() {
 				w.once(t.Context())
 			}
@@ -75,8 +75,8 @@ func TestReadyWithoutTemporal(t *testing.T) {
 	}
 }
 
-// TestStopWhileAScriptWaits: the script is told at once that its delivery goes on, and
-// the process ends well.
+// TestStopWhileAScriptWaits: the script is told at once that its delivery continues, and the
+// process ends without an error.
 func TestStopWhileAScriptWaits(t *testing.T) {
 	t.Parallel()
 	config := configOf(pg.Database(t))
@@ -110,7 +110,7 @@ func TestStopWhileAScriptWaits(t *testing.T) {
 	})
 
 	stop()
-	// Without an answer of its own the connection would be broken off after a while.
+	// Without an answer, the connection would be aborted after a while.
 	got := <-answered
 	problem, ok := errors.AsType[*apiclient.Error](got)
 	if !ok || problem.Status != http.StatusServiceUnavailable || !strings.Contains(problem.Detail, "continues") || problem.DeliveryID == "" {
@@ -121,8 +121,8 @@ func TestStopWhileAScriptWaits(t *testing.T) {
 	}
 }
 
-// TestStragglers: a request that does not end keeps the process from ending for a while
-// only, and does not make it fail.
+// TestStragglers: a request that does not end delays the end of the process only for a while, and
+// does not make it fail.
 func TestStragglers(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -145,8 +145,8 @@ func TestStragglers(t *testing.T) {
 	awaitClosed(t, brokenOff)
 }
 
-// TestUnreadAnswer: a client that asks and does not read is given up, after a time in
-// which a script may have waited.
+// TestUnreadAnswer: a client that does not read its answer is dropped, after the time for which a
+// script may wait.
 func TestUnreadAnswer(t *testing.T) {
 	t.Parallel()
 	gaveUp := make(chan struct{})
@@ -174,7 +174,7 @@ func TestUnreadAnswer(t *testing.T) {
 	awaitClosed(t, gaveUp)
 }
 
-// serve serves on loopback until ctx ends, and gives stragglers next to no time.
+// serve serves on loopback until ctx ends, and gives unfinished requests almost no time.
 func serve(t *testing.T, ctx context.Context, server *http.Server, log io.Writer) (address string, ended <-chan error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

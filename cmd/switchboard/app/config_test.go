@@ -8,13 +8,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// TestEgressSettings: what the environment says of the way to receivers is read, and a slip
+// TestEgressSettings: the environment's settings for the connection to receivers are read. An error
 // names its variable and shows no password.
 func TestEgressSettings(t *testing.T) {
 	const nat64, dns, proxy = "SWITCHBOARD_NAT64_PREFIXES", "SWITCHBOARD_DNS_SERVERS", "SWITCHBOARD_EGRESS_PROXY"
 	tests := []struct {
 		variable, value string
-		wrong           string // in the error; empty: it is right
+		wrong           string // in the error; empty: valid
 	}{
 		{nat64, "", ""},
 		{nat64, "2001:db8:64::/96", ""},
@@ -40,7 +40,7 @@ func TestEgressSettings(t *testing.T) {
 	}
 }
 
-// A setting of the retention that cannot be meant is refused at the start, by its name.
+// An implausible retention setting is refused at the start, by its name.
 func TestRetentionSettings(t *testing.T) {
 	const retention, failed, payloads, window = "SWITCHBOARD_RETENTION", "SWITCHBOARD_RETENTION_FAILED", "SWITCHBOARD_PAYLOAD_RETENTION", "SWITCHBOARD_IDEMPOTENCY_WINDOW"
 	for _, test := range []struct{ variable, value, wrong string }{
@@ -78,7 +78,7 @@ func TestRetentionSettings(t *testing.T) {
 	}
 }
 
-// TestSlots: a worker without slots, or with one, would send nothing.
+// TestSlots: a worker with fewer than two slots would send nothing.
 func TestSlots(t *testing.T) {
 	for _, variable := range []string{"SWITCHBOARD_SLOTS", "SWITCHBOARD_SLOW_SLOTS"} {
 		for value, wrong := range map[string]string{"2": "", "10000": "", "1": variable + ": must be from 2 to 10000", "0": variable, "10001": variable, "-1": variable, "many": "slots"} {
@@ -87,7 +87,7 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// What is set in the environment has no part in the default configuration.
+// The environment does not affect the default configuration.
 func TestDefaultConfig(t *testing.T) {
 	t.Setenv("SWITCHBOARD_SLOTS", "7")
 	t.Setenv("SWITCHBOARD_RETENTION", "nonsense")
@@ -100,7 +100,7 @@ func TestDefaultConfig(t *testing.T) {
 	}
 }
 
-// checkSetting sets one variable, and checks what is said of it.
+// checkSetting sets one variable, and checks the resulting error.
 func checkSetting(t *testing.T, variable, value, wrong string) {
 	t.Helper()
 	t.Setenv("SWITCHBOARD_DATABASE_URL", "postgres://x:y@127.0.0.1:1/x")
@@ -122,7 +122,7 @@ func checkSetting(t *testing.T, variable, value, wrong string) {
 	}
 }
 
-// TestEgressSettingsReachTheGuard: what is set is what judges.
+// TestEgressSettingsReachTheGuard: the guard uses the settings.
 func TestEgressSettingsReachTheGuard(t *testing.T) {
 	t.Parallel()
 	const inPrefix = "http://[2001:db8:64::808:808]/"
@@ -145,7 +145,7 @@ func TestEgressSettingsReachTheGuard(t *testing.T) {
 	}
 }
 
-// A threshold of the breaker that no subscription could have is refused at the start, by its name.
+// A breaker threshold that no subscription could have is refused at the start, by its name.
 func TestBreakerSettings(t *testing.T) {
 	const mode, attempts, percent = "SWITCHBOARD_BREAKER", "SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS", "SWITCHBOARD_BREAKER_FAILURE_PERCENT"
 	const window, inARow, disable = "SWITCHBOARD_BREAKER_WINDOW", "SWITCHBOARD_BREAKER_FAILURES_IN_A_ROW", "SWITCHBOARD_BREAKER_DISABLE_AFTER"

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestConsoleConfig: the settings of a proxy that signs people in are all there, and each is checked.
+// TestConsoleConfig: all settings of a proxy that signs people in exist, and each is checked.
 func TestConsoleConfig(t *testing.T) {
 	t.Parallel()
 	logo := filepath.Join(t.TempDir(), "logo.svg")
@@ -19,7 +19,7 @@ func TestConsoleConfig(t *testing.T) {
 	whole := ConsoleConfig{ProxyHeader: "X-Person", GroupsHeader: "X-Groups", Groups: "wh-admin=admin", ProxyCIDRs: peers}
 	for name, c := range map[string]struct {
 		change func(*ConsoleConfig)
-		want   string // in the error; empty: there is none
+		want   string // in the error; empty: none
 	}{
 		"none":             {func(c *ConsoleConfig) { *c = ConsoleConfig{} }, ""},
 		"all":              {func(*ConsoleConfig) {}, ""},

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard/api"
 )
 
-// A container is healthy as long as its process says that it is ready, and else the check
-// fails and shows what is missing.
+// A container is healthy as long as its process says that it is ready. Otherwise the check fails
+// and shows what is missing.
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

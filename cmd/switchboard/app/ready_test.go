@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// fakeCheck is what tests watch: it answers, or not, as they say, at a time that they say.
+// fakeCheck is the check that is watched. The test sets its answers and their times.
 type fakeCheck struct {
 	problem, err error
 	now          time.Time
@@ -28,7 +28,7 @@ func (x *fakeCheck) watch() *watch {
 	return w
 }
 
-// TestWatch: an answer counts for a while, so that only several failures in a row tell.
+// TestWatch: an answer counts for a while, so only several failures in a row matter.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	wrong, silent := errors.New("wrong"), errors.New("silent")
@@ -73,7 +73,7 @@ func says(err error, want string) bool {
 	return strings.Contains(err.Error(), want)
 }
 
-// TestMissing: what each part that is missing means for a load balancer.
+// TestMissing: the effect of each missing part on a load balancer.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	away := errors.New("away")
@@ -83,7 +83,7 @@ func TestMissing(t *testing.T) {
 		schema, keys, temporal fakeCheck
 		worker                 bool // has started
 		parts                  Parts
-		want                   string // names; those that take no traffic away in brackets
+		want                   string // names; those that do not take traffic away are in brackets
 	}{
 		{"all there", fakeCheck{}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, ""},
 		{"Postgres", fakeCheck{err: away}, fakeCheck{err: away}, fakeCheck{}, true, Parts{API: true, Worker: true}, "postgres"},
@@ -123,7 +123,7 @@ func names(missing []api.Missing) string {
 	return strings.Join(all, " ")
 }
 
-// TestOneHangsAlone: a check that hangs holds up no other.
+// TestOneHangsAlone: a hanging check does not delay the others.
 func TestOneHangsAlone(t *testing.T) {
 	t.Parallel()
 	hangs := newWatch(watchPause, func(ctx context.Context) (error, error) { <-ctx.Done(); return nil, ctx.Err() })
@@ -137,7 +137,7 @@ func TestOneHangsAlone(t *testing.T) {
 	awaitClosed(t, ended)
 }
 
-// TestMetricsWhilePostgresHangs: a scrape shows what was counted last, and waits for nobody.
+// TestMetricsWhilePostgresHangs: a scrape shows the last counts, and does not wait.
 func TestMetricsWhilePostgresHangs(t *testing.T) {
 	t.Parallel()
 	counts := make(chan switchboard.Stats, 1)

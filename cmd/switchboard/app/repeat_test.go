@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestPostedAgain: two processes answer one request as one, by its Idempotency-Key or its
-// own id, with secrets that are readable in the answers only.
+// TestPostedAgain: two processes treat one request as one, by its Idempotency-Key or its own id.
+// Only the answers contain the secrets in readable form.
 func TestPostedAgain(t *testing.T) {
 	t.Parallel()
 	config := configOf(pg.Database(t))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Secrets are taken from files, and a slip names its variable and shows no secret.
+// Secrets are read from files. An error names its variable and shows no secret.
 func TestSecretFiles(t *testing.T) {
 	t.Parallel()
 	const url, key = "postgres://x:s3cret@127.0.0.1:1/x", "k1:s3cret"
@@ -23,7 +23,7 @@ func TestSecretFiles(t *testing.T) {
 	for name, test := range map[string]struct {
 		config   Config
 		url, key string
-		wrong    string // in the error; empty: it is right
+		wrong    string // in the error; empty: valid
 	}{
 		"values":               {Config{DatabaseURL: url, EncryptionKey: key}, url, key, ""},
 		"files":                {Config{DatabaseURLFile: urlFile, EncryptionKeyFile: keyFile}, url, key, ""},

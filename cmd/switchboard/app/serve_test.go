@@ -10,7 +10,7 @@ import (
 )
 
 // TestServe: a process with every part starts while Temporal is away, shows its metrics, and ends
-// well. What it is made of fits together, as the observers of every metric.
+// without an error. Its parts fit together, including the observers of every metric.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	config := configOf(pg.Database(t))
@@ -43,7 +43,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// metricsAt is what /metrics answers; empty: nothing yet.
+// metricsAt returns what /metrics answers, or "" if there is no answer yet.
 func metricsAt(t *testing.T, address string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)

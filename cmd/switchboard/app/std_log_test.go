@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// signalled tells of each line that is written.
+// signalled signals each line that is written.
 type signalled struct {
 	to    io.Writer
 	lines chan string
@@ -26,8 +26,8 @@ func (s signalled) Write(line []byte) (int, error) {
 	return n, err
 }
 
-// TestStandardLogHoldsNothingOfAReceiver: net/http says of a receiver that sends more than
-// its answer what that was. Another one may send line ends, or very much.
+// TestStandardLogHoldsNothingOfAReceiver: if a receiver sends more than its answer, net/http writes
+// what that was. Other receivers send line ends, or very much.
 func TestStandardLogHoldsNothingOfAReceiver(t *testing.T) { //nolint:paralleltest // the standard log is the process's
 	t.Cleanup(func() { log.SetFlags(log.LstdFlags); log.SetOutput(os.Stderr) })
 	var text bytes.Buffer

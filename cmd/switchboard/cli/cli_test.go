@@ -22,9 +22,9 @@ import (
 
 var update = flag.Bool("update", false, "write what is printed into testdata")
 
-// fakeAPI answers as a test sets it, and remembers what it was asked.
+// fakeAPI gives the answers that a test sets, and records the requests.
 type fakeAPI struct {
-	answers map[string]string // by method and path; a status of its own before the body, as "409 {…}"
+	answers map[string]string // by method and path; may begin with a status, as "409 {…}"
 	asked   []string          // method, path, query, body
 	headers []http.Header
 }
@@ -49,14 +49,14 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // now is the time of every test.
 var now = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
-// result is what a command did.
+// result is the result of a command.
 type result struct {
 	out, err string
 	failure  error
 }
 
-// try runs a command line against an API, on a terminal of 80 columns that shows no colour,
-// unless change makes it another.
+// try runs a command line against an API, on a terminal of 80 columns without colour, unless change
+// changes that.
 func try(t *testing.T, api http.Handler, change func(*Terminal), line ...string) result {
 	t.Helper()
 	server := httptest.NewServer(api)
@@ -107,8 +107,8 @@ func answersOf(t *testing.T) map[string]string {
 	return answers
 }
 
-// TestOutput runs every command on 80 columns without colour, and in the other forms, and
-// compares what is printed with testdata/*.txt.
+// TestOutput runs every command on 80 columns without colour, and in the other formats, and
+// compares the output with testdata/*.txt.
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	const dlv, sub = "dlv_01k0000000000000000000000a", "sub_01k0000000000000000000000a"
@@ -199,7 +199,8 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// checkLines: nothing is wider than 80 columns, or would be obeyed by a terminal.
+// checkLines: no line is wider than 80 columns, or contains characters that a terminal would
+// execute.
 func checkLines(t *testing.T, printed string, narrow bool) {
 	t.Helper()
 	for line := range strings.SplitSeq(printed, "\n") {

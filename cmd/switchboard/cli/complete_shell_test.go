@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCompletionInShells has the shells that there are complete a command line, with a switchboard that
-// notes what it was asked. bash splits at "=".
+// TestCompletionInShells makes the available shells complete a command line, with a switchboard
+// that records its arguments. bash splits at "=".
 func TestCompletionInShells(t *testing.T) {
 	t.Parallel()
 	const stub = "#!/bin/sh\necho \"$@\" >\"$ASKED\"\nprintf -- '--state\\n--status-code\\n'\n"

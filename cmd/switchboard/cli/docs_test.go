@@ -10,7 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// TestDocument: docs/cli.md lists every command with what its --help says.
+// TestDocument: docs/cli.md lists every command with the text of its --help.
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	parser, err := kong.New(&Commands{}, kong.Name("switchboard"))
@@ -45,7 +45,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestCommandsInDocuments: every command line in the documents is one that is understood.
+// TestCommandsInDocuments: every command line in the documents is valid.
 func TestCommandsInDocuments(t *testing.T) {
 	t.Parallel()
 	lines := regexp.MustCompile("(?m)(?:^\\$ (?:bin/)?|`)switchboard ((?:deliveries|events|subscriptions|operations|failures|status|actions|search|whoami)[^`\n]*)")
@@ -63,7 +63,7 @@ func TestCommandsInDocuments(t *testing.T) {
 			}
 			words := strings.ReplaceAll(found[1], " …", "")
 			_, err = parser.Parse(splitWords(words))
-			if err != nil && !strings.HasPrefix(err.Error(), "expected ") && !strings.Contains(err.Error(), "missing flags") { // it is named without its arguments
+			if err != nil && !strings.HasPrefix(err.Error(), "expected ") && !strings.Contains(err.Error(), "missing flags") { // a mention without its arguments
 				t.Errorf("%s: switchboard %s: %v", file, found[1], err)
 			}
 		}
@@ -73,7 +73,7 @@ func TestCommandsInDocuments(t *testing.T) {
 	}
 }
 
-// splitWords splits a command line as a shell does, where quotes are around whole words.
+// splitWords splits a command line like a shell, if quotes enclose whole words.
 func splitWords(line string) []string {
 	var words []string
 	for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line, -1) {

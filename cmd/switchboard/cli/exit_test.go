@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// TestExitCodes: what scripts learn from the exit code.
+// TestExitCodes: what exit codes tell scripts.
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	show := []string{"deliveries", "show", "dlv_1"}
@@ -49,7 +49,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestWrongLines: a command line that kong refuses is a fault of its author.
+// TestWrongLines: a command line that kong refuses is the caller's mistake.
 func TestWrongLines(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
@@ -62,7 +62,7 @@ func TestWrongLines(t *testing.T) {
 	}
 }
 
-// TestAway: a server that is not there is worth another try, and its address is named.
+// TestAway: a missing server is a reason to try again, and its address is named.
 func TestAway(t *testing.T) {
 	t.Parallel()
 	got := try(t, http.NotFoundHandler(), func(terminal *Terminal) {
@@ -75,7 +75,7 @@ func TestAway(t *testing.T) {
 	}
 }
 
-// TestConfirm: only the right word goes on; of many things it is their number.
+// TestConfirm: only the right word continues; for many items it is their number.
 func TestConfirm(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -106,7 +106,7 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// TestSeveral: what one of several does not allow leaves the others alone.
+// TestSeveral: if one of several does not allow the action, the others are not affected.
 func TestSeveral(t *testing.T) {
 	t.Parallel()
 	api := &fakeAPI{answers: map[string]string{

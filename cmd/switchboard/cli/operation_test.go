@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// TestStartAsks: an operation is started after its plan was shown and its number confirmed.
+// TestStartAsks: an operation starts after its plan was shown and its number confirmed.
 func TestStartAsks(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -29,7 +29,7 @@ func TestStartAsks(t *testing.T) {
 	}
 }
 
-// TestStartOfNothing: where nothing matches nothing is asked or started.
+// TestStartOfNothing: if nothing matches, nothing is asked or started.
 func TestStartOfNothing(t *testing.T) {
 	t.Parallel()
 	api := &fakeAPI{answers: map[string]string{"POST /v1/operations": `{"plan":"p","action":"retry","rate":50,"count":{"value":0,"exact":true}}`}}
@@ -44,7 +44,7 @@ func TestStartOfNothing(t *testing.T) {
 	}
 }
 
-// TestWatchEnds: how an operation has ended is its exit code.
+// TestWatchEnds: the exit code says how an operation has ended.
 func TestWatchEnds(t *testing.T) {
 	t.Parallel()
 	for state, code := range map[string]int{
@@ -62,7 +62,7 @@ func TestWatchEnds(t *testing.T) {
 	}
 }
 
-// TestProgressLine: the bar fits the terminal, and goes where there is no room for it.
+// TestProgressLine: the bar fits the terminal, and is omitted if there is no space.
 func TestProgressLine(t *testing.T) {
 	t.Parallel()
 	o := client.Operation{Operation: switchboard.Operation{State: switchboard.OperationRunning, Total: 3412, Done: 1700, Skipped: 6}}

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestPages: a list reads as many pages as it takes, and says where there are more.
+// TestPages: a list reads as many pages as necessary, and says if there are more.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	const one = `{"data":[{"id":"dlv_1","state":"pending"}],"next_cursor":"c"}`
@@ -35,7 +35,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestYAML: what is printed as YAML means what the API said.
+// TestYAML: the YAML has the meaning of the API's answer.
 func TestYAML(t *testing.T) {
 	t.Parallel()
 	for document, want := range map[string]string{
@@ -62,7 +62,7 @@ func TestYAML(t *testing.T) {
 	}
 }
 
-// TestSpan: how long, as people say it.
+// TestSpan: lengths of time for people.
 func TestSpan(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration][2]string{
@@ -75,7 +75,7 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// TestSetMembers: --set changes the member that it names, and no other.
+// TestSetMembers: --set changes the named member, and no other.
 func TestSetMembers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ document, set, want string }{
@@ -94,7 +94,7 @@ func TestSetMembers(t *testing.T) {
 	}
 }
 
-// TestComplete: what may follow.
+// TestComplete: the possible completions.
 func TestComplete(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
@@ -118,7 +118,7 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// TestWatch: on a terminal what is shown is drawn over; it ends with the delivery.
+// TestWatch: on a terminal the content is overwritten; the watch ends with the delivery.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	api := &fakeAPI{answers: map[string]string{"GET /v1/deliveries/dlv_1": `{"id":"dlv_1","state":"delivered"}`}}

@@ -15,7 +15,7 @@ profiles:
   half: {url: "https://half.example"}
 `
 
-// TestProfile: which server is used, and that a key goes to no other.
+// TestProfile: the choice of the server. A key goes to no other server.
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// newBlockedReader is a reader that has nothing to read until the test ends.
+// newBlockedReader returns a reader that blocks until the test ends.
 func newBlockedReader(t *testing.T) (io.Reader, io.Writer) {
 	t.Helper()
 	r, w := io.Pipe()
@@ -58,7 +58,7 @@ func TestPseudoTerminal(t *testing.T) {
 				failed <- runLine(t.Context(), terminal, "deliveries", "list")
 				tty.Close()
 			}()
-			text, _ := io.ReadAll(master) // ends with an error of its own when the terminal is closed
+			text, _ := io.ReadAll(master) // it ends with an error when the terminal is closed
 			if err := <-failed; err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestPseudoTerminal(t *testing.T) {
 	}
 }
 
-// TestPipe: what is piped has no colour, is not cut, and nobody is asked.
+// TestPipe: piped output has no colour, is not cut, and nobody is asked.
 func TestPipe(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(&fakeAPI{answers: answersOf(t)})

@@ -8,23 +8,24 @@ import (
 	"time"
 )
 
-// fault is something that goes wrong, and the alerts that tell of it.
+// fault is something that goes wrong, with the alerts that report it.
 type fault struct {
 	name   string
 	alerts []string
-	step   time.Duration // by which the monitor's clock goes on with each scrape; 0: interval
-	begins time.Duration // the same until the alerts have fired, where they count what happens in a real time; 0: step
-	// fail makes it go wrong. It returns how it is repaired; and what goes on meanwhile, before each scrape,
-	// until the alerts are clear again; nil: nothing.
+	step   time.Duration // how far the monitor's clock advances with each scrape; 0: interval
+	begins time.Duration // the same until the alerts have fired, if they count events in real time; 0: step
+	// fail causes the fault. It returns the function that repairs it, and one that runs before each
+	// scrape until the alerts are clear again; nil: none.
 	fail func(l *lab) (repair, meanwhile func())
 }
 
-// faults are all of them. Those that stop processes come first, as long as there is little to catch up with.
+// faults are all faults. Those that stop processes come first, while there is little to catch up
+// with.
 func faults() []fault {
 	return slices.Concat(processFaults(), retentionFaults(), receiverFaults(), operatorFaults())
 }
 
-// Each alert fires in its fault, and clears after it.
+// Each alert fires during its fault, and clears afterwards.
 func TestAlerts(t *testing.T) {
 	l := newLab(t)
 	l.subscribe("acme", "fine.event", "ok", "")
@@ -39,7 +40,8 @@ func TestAlerts(t *testing.T) {
 	t.Run("expressions", func(t *testing.T) { l.with(t, func(l *lab) { checkExpressions(t, l.monitor) }) })
 }
 
-// happens makes it go wrong, waits until all of its alerts have fired, repairs it, and waits until they are clear.
+// happens causes the fault, waits until all of its alerts have fired, repairs it, and waits until
+// they are clear.
 func (f fault) happens(l *lab) {
 	by := cmp.Or(f.step, interval)
 	l.until("clear beforehand", by, nil, func() bool { return l.clear(f.alerts) })
@@ -48,7 +50,7 @@ func (f fault) happens(l *lab) {
 	repair, meanwhile := f.fail(l)
 	repaired := false
 	defer func() {
-		if !repaired { // an alert has not fired: the next fault begins with a system that works all the same
+		if !repaired { // an alert has not fired: repair the system for the next fault
 			repair()
 		}
 	}()

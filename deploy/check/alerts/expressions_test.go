@@ -9,10 +9,11 @@ import (
 	"github.com/seed-49a43567/switchboard/deploy/check/alerts/rules"
 )
 
-// deploy is the folder of what is checked.
+// deploy is the folder with the checked files.
 const deploy = "../.."
 
-// selected are the metrics that expressions select, as processes show them: a histogram by its name.
+// selected are the metrics that expressions select, with the names that processes show: a histogram
+// by its name.
 func selected(t *testing.T) map[string]bool {
 	t.Helper()
 	expressions, err := rules.Expressions(deploy)
@@ -20,8 +21,8 @@ func selected(t *testing.T) map[string]bool {
 	return rules.Selected(expressions)
 }
 
-// checkExpressions checks that each metric that an expression selects was shown by a process, with the values of
-// labels that are asked for, and that it has the labels by which the expression groups it.
+// checkExpressions checks that a process showed each metric that an expression selects, with the
+// requested values of labels and with the labels by which the expression groups.
 func checkExpressions(t *testing.T, m *monitor) {
 	expressions, err := rules.Expressions(deploy)
 	must(t, err)

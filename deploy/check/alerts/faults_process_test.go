@@ -16,15 +16,16 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// The names that Temporal knows Switchboard by. Its packages are not imported for them: they would bring all
-// that a worker is made of into this test.
+// Switchboard's names in Temporal. Importing its packages for them would bring the whole worker
+// into this test.
 const (
 	taskQueue      = "deliveries"
 	retainSchedule = "switchboard-retain"
 	rollUpSchedule = "switchboard-roll-up"
 )
 
-// reconcile waits until the reconciler has run twice: of the first run the monitor sees no increase.
+// reconcile waits until the reconciler has run twice: the monitor sees no increase after the first
+// run.
 func (l *lab) reconcile() {
 	l.t.Helper()
 	l.until("the reconciler ran twice", interval, nil, func() bool { return !l.fires("SwitchboardReconcilerStopped") })
@@ -38,7 +39,7 @@ func (l *lab) trigger(schedule string) {
 	must(l.t, l.temporal.ScheduleClient().GetHandle(l.t.Context(), schedule).Trigger(l.t.Context(), temporal.ScheduleTriggerOptions{}))
 }
 
-// pauseSchedule keeps a schedule from running until it is resumed.
+// pauseSchedule stops a schedule until it is resumed.
 func (l *lab) pauseSchedule(schedule string) (resume func()) {
 	l.t.Helper()
 	handle := l.temporal.ScheduleClient().GetHandle(l.t.Context(), schedule)
@@ -49,7 +50,7 @@ func (l *lab) pauseSchedule(schedule string) (resume func()) {
 	}
 }
 
-// processFaults are those of our own processes and of what they need.
+// processFaults are the faults of our own processes and their dependencies.
 func processFaults() []fault {
 	return []fault{
 		{name: "the worker is killed", alerts: []string{
@@ -58,8 +59,8 @@ func processFaults() []fault {
 			retried := l.subscribe("acme", "retried.event", "fails/retried", `,"retry":{"initial_interval":"20s"},"breaker":{"mode":"off"}`)
 			l.post("acme", "retried.event", 150)
 			l.awaitOpen(retried, "retrying", 150)
-			// An operation at such a pace runs when the worker is killed. That its next step is ten minutes late
-			// is not waited for.
+			// An operation with that pace runs when the worker is killed. The test does not wait
+			// ten minutes for its next step to be late.
 			_, err := l.client.StartOperation(l.t.Context(), client.NewOperation{
 				Action: switchboard.ActionHold, Filter: &switchboard.Selection{Subscription: retried}, Rate: 5, Reason: "a fault",
 			})
@@ -85,7 +86,7 @@ func processFaults() []fault {
 					var err error
 					l.ours, err = postgres.Start(l.t.Context(), l.oursConfig)
 					must(l.t, err)
-				}, func() { // one event before each scrape: refused, and later accepted
+				}, func() { // one event before each scrape: first refused, later accepted
 					ctx, cancel := context.WithTimeout(l.t.Context(), 10*time.Second)
 					defer cancel()
 					_, _ = l.client.PostEvent(ctx, client.NewEvent{Tenant: "acme", Type: "fine.event", Data: json.RawMessage(`1`)})
@@ -115,14 +116,14 @@ func processFaults() []fault {
 			l.worker = nil
 			l.startOtherRelease(id)
 			l.startWorker()
-			must(l.t, l.temporal.CancelWorkflow(l.t.Context(), id, "")) // which gives it to the worker
+			must(l.t, l.temporal.CancelWorkflow(l.t.Context(), id, "")) // which gives the task to the worker
 			return func() { must(l.t, l.temporal.TerminateWorkflow(l.t.Context(), id, "", "the release is rolled back")) }, nil
 		}},
 	}
 }
 
-// startOtherRelease starts a workflow of the type Deliver with a worker whose Deliver does something else: it
-// waits. The history that it leaves is none of Switchboard's.
+// startOtherRelease starts a workflow of the type Deliver with a worker whose Deliver does
+// something else: it waits. Its history does not fit Switchboard's code.
 func (l *lab) startOtherRelease(id string) {
 	l.t.Helper()
 	other := worker.New(l.temporal, taskQueue, worker.Options{})
@@ -144,10 +145,10 @@ func (l *lab) startOtherRelease(id string) {
 	})
 }
 
-// lockFor keeps everybody else from writing a table of Switchboard for so long.
+// lockFor prevents all others from writing a table of Switchboard for that long.
 func (l *lab) lockFor(span time.Duration, table string) { l.lockIn(l.db, span, table) }
 
-// lockTemporalFor keeps Temporal from writing its workflows for so long.
+// lockTemporalFor prevents Temporal from writing its workflows for that long.
 func (l *lab) lockTemporalFor(span time.Duration) { l.lockIn(l.theirDB(), span, "executions") }
 
 func (l *lab) lockIn(db *sql.DB, span time.Duration, table string) {
@@ -156,5 +157,5 @@ func (l *lab) lockIn(db *sql.DB, span time.Duration, table string) {
 	must(l.t, err)
 	_, err = tx.ExecContext(l.t.Context(), "LOCK TABLE "+table+" IN SHARE ROW EXCLUSIVE MODE")
 	must(l.t, err)
-	time.AfterFunc(span, func() { _ = tx.Commit() }) // which has nothing to write
+	time.AfterFunc(span, func() { _ = tx.Commit() }) // it has nothing to write
 }

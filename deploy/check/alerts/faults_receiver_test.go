@@ -11,7 +11,7 @@ import (
 // once is a policy of one attempt.
 const once = `,"retry":{"maximum_attempts":1},"breaker":{"mode":"off"}`
 
-// receiverFaults are those of receivers, and of what they are sent.
+// receiverFaults are the faults of receivers, and of what they are sent.
 func receiverFaults() []fault {
 	return []fault{
 		{name: "a large receiver is down", alerts: []string{"SwitchboardRetryingGrows"}, fail: func(l *lab) (repair, meanwhile func()) {
@@ -28,7 +28,7 @@ func receiverFaults() []fault {
 			awaitReal(l.t, "all breakers open", func() bool {
 				return l.number("SELECT count(*) FROM subscription_health WHERE breaker <> 'closed'") == endpoints
 			})
-			// That they are open for a day is not waited for.
+			// The test does not wait for them to be open for a day.
 			l.sql("UPDATE subscription_health SET breaker_since = breaker_since - interval '25 hours' WHERE breaker <> 'closed'")
 			return func() { l.receiver.repair("broken") }, nil // the next probes succeed
 		}},
@@ -66,7 +66,7 @@ func receiverFaults() []fault {
 		}},
 		{name: "receivers hang in every slot", alerts: []string{"SwitchboardWorkersFull"}, fail: func(l *lab) (repair, meanwhile func()) {
 			l.startWorker("SWITCHBOARD_SLOTS=2", "SWITCHBOARD_SLOW_SLOTS=2")
-			for _, tenant := range []string{"acme", "globex"} { // no tenant has every slot
+			for _, tenant := range []string{"acme", "globex"} { // no tenant has all slots
 				l.subscribe(tenant, "hanging.event", "hangs/hanging", `,"timeout":"30s"`)
 				l.post(tenant, "hanging.event", 1)
 			}
@@ -84,7 +84,7 @@ func receiverFaults() []fault {
 	}
 }
 
-// operatorFaults are those of people.
+// operatorFaults are the mistakes of people.
 func operatorFaults() []fault {
 	return []fault{
 		{name: "holds are about to end", alerts: []string{"SwitchboardHoldsEnding", "SwitchboardHoldForgotten"}, fail: func(l *lab) (repair, meanwhile func()) {
@@ -98,7 +98,7 @@ func operatorFaults() []fault {
 			_, err = l.client.StartOperation(l.t.Context(), client.NewOperation{Action: switchboard.ActionHold, Filter: &switchboard.Selection{Subscription: aside}, Reason: "a fault"})
 			must(l.t, err)
 			l.awaitOpen(aside, "held", 1)
-			// That it is forgotten for a week is not waited for.
+			// The test does not wait for a week to pass.
 			l.sql("UPDATE deliveries SET parked_at = parked_at - interval '8 days' WHERE subscription_id = $1", aside)
 			return func() {
 				_, err := l.client.ResumeSubscription(l.t.Context(), paused, "the fault is over")

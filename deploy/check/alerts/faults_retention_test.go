@@ -13,18 +13,19 @@ import (
 const (
 	// day is the width of a partition.
 	day = 24 * time.Hour
-	// long is by how much the clock goes on with each scrape where an alert must last for hours.
+	// long is how far the clock advances with each scrape if an alert must last for hours.
 	long = 2 * time.Minute
 )
 
-// retentionFaults are those of the workflows that clear up and count. What takes them days is not waited for:
-// the rows of Postgres are changed to what they would be then, and what the processes show of them is real.
+// retentionFaults are the faults of the workflows for retention and counting. The test does not
+// wait for days: it changes the rows in Postgres to what they would be then, and the processes show
+// them for real.
 func retentionFaults() []fault {
 	return []fault{
 		{name: "Retain has not run for days", step: long, alerts: []string{
 			"SwitchboardPartitionsMissing", "SwitchboardPartitionTail", "SwitchboardRetentionFails", "SwitchboardPartitionsOld",
 		}, fail: func(l *lab) (repair, meanwhile func()) {
-			l.trigger(retainSchedule) // so that there is a row of its last success
+			l.trigger(retainSchedule) // so that there is a row for its last success
 			awaitReal(l.t, "a run of Retain", func() bool { return l.number("SELECT count(last_success_at) FROM retention") == 1 })
 			resume := l.pauseSchedule(retainSchedule)
 			l.dropPartitionsAhead()
@@ -40,12 +41,12 @@ func retentionFaults() []fault {
 			l.makeOldPartition()
 			tx, err := l.db.BeginTx(l.t.Context(), nil)
 			must(l.t, err)
-			_, err = tx.ExecContext(l.t.Context(), "LOCK TABLE ONLY events IN ACCESS SHARE MODE") // as a dump does it
+			_, err = tx.ExecContext(l.t.Context(), "LOCK TABLE ONLY events IN ACCESS SHARE MODE") // as during a dump
 			must(l.t, err)
 			l.trigger(retainSchedule)
 			return func() {
 				must(l.t, tx.Rollback())
-				l.awaitClosed("Retain") // which may have given up by now
+				l.awaitClosed("Retain") // it may have given up by now
 				l.trigger(retainSchedule)
 				awaitReal(l.t, "the partitions replaced", func() bool { return l.number("SELECT count(*) FROM partitions WHERE suffix = $1", oldSuffix) == 0 })
 			}, nil
@@ -70,16 +71,16 @@ func (l *lab) awaitClosed(workflowType string) {
 	})
 }
 
-// partitioned are the tables with partitions of a day, and the columns by which they are divided.
+// partitioned are the tables with daily partitions, and the columns by which they are divided.
 var partitioned = []struct {
 	table string
-	byID  bool // by the id of a delivery; else by a time
+	byID  bool // by the id of a delivery; otherwise by a time
 }{{"events", false}, {"deliveries", true}, {"attempts", true}, {"actions", true}}
 
-// idLetters of an id are its time.
+// idLetters is how many letters of an id are its time.
 const idLetters = 9
 
-// bound is a time as a bound of a partition.
+// bound writes a time as a bound of a partition.
 func bound(byID bool, at time.Time) string {
 	if byID {
 		return pq.QuoteLiteral(switchboard.NewID(switchboard.DeliveryPrefix, at)[:len(switchboard.DeliveryPrefix)+idLetters])
@@ -87,8 +88,8 @@ func bound(byID bool, at time.Time) string {
 	return pq.QuoteLiteral(at.UTC().Format(time.RFC3339Nano))
 }
 
-// dropPartitionsAhead drops the partitions of the days from the day after tomorrow on, as they would be missing
-// if nobody had made them.
+// dropPartitionsAhead drops the partitions from the day after tomorrow on, as if nobody had made
+// them.
 func (l *lab) dropPartitionsAhead() {
 	l.t.Helper()
 	from := time.Now().UTC().Truncate(day).Add(2 * day)
@@ -116,7 +117,7 @@ func (l *lab) dropPartitionsAhead() {
 	l.sql("UPDATE partitions SET lo = $1 WHERE suffix = 'tail'", from)
 }
 
-// storeInTail stores a delivery of the time in which the days have no partitions any more: a copy of one.
+// storeInTail stores a copy of a delivery with a time for which there are no daily partitions.
 func (l *lab) storeInTail() {
 	l.t.Helper()
 	at := time.Now().UTC().Truncate(day).Add(4 * day)
@@ -130,8 +131,8 @@ func (l *lab) storeInTail() {
 // oldSuffix names the partition that [lab.makeOldPartition] makes.
 const oldSuffix = "old"
 
-// makeOldPartition makes a partition of days whose time is over, empty, as it would be if nobody had replaced
-// it: a part of the span before the first day.
+// makeOldPartition makes an empty partition of past days, as if nobody had replaced it: a part of
+// the span before the first day.
 func (l *lab) makeOldPartition() {
 	l.t.Helper()
 	today := time.Now().UTC().Truncate(day)

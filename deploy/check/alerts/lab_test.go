@@ -28,8 +28,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// lab is Switchboard as in production, in processes of its own that a test may stop and start: API, worker,
-// Temporal, and a Postgres for each of Switchboard and Temporal.
+// lab is Switchboard as in production, in separate processes that a test may stop and start: API,
+// worker, Temporal, and one Postgres each for Switchboard and Temporal.
 type lab struct {
 	*monitor
 	dir, bin      string
@@ -43,7 +43,7 @@ type lab struct {
 	workerAddr    string
 	keyring       string
 	db            *sql.DB // of Switchboard
-	engineDB      *sql.DB // of Temporal; nil: nobody has asked
+	engineDB      *sql.DB // of Temporal; nil: not opened yet
 	client        *client.Client
 	temporal      temporal.Client
 	receiver      *receiver
@@ -54,7 +54,7 @@ func newLab(t *testing.T) *lab {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "switchboard-alerts-")
 	must(t, err)
-	must(t, os.Chmod(dir, 0o711)) // root's Postgres runs as another user, who must get to its own folder
+	must(t, os.Chmod(dir, 0o711)) // root's Postgres runs as another user, who must be able to enter its folder
 	l := &lab{dir: dir, bin: filepath.Join(dir, "bin"), receiver: newReceiver(t)}
 	l.temporalAddr, l.temporalShown, l.apiAddr, l.workerAddr = freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
 	l.monitor = newMonitor(t, target{"switchboard", l.apiAddr}, target{"switchboard", l.workerAddr}, target{"temporal", l.temporalShown})
@@ -93,8 +93,8 @@ func (l *lab) with(t *testing.T, do func(*lab)) {
 	do(l)
 }
 
-// build builds both programs from the repository that this module is part of, unless SWITCHBOARD_BIN names the
-// folder that they are in.
+// build builds both programs from this module's repository, unless SWITCHBOARD_BIN names a folder
+// with them.
 func (l *lab) build() {
 	l.t.Helper()
 	if built := os.Getenv("SWITCHBOARD_BIN"); built != "" {
@@ -108,7 +108,8 @@ func (l *lab) build() {
 	}
 }
 
-// environment is that of every process of Switchboard, as in production, with the shortest retention.
+// environment is the environment of every process of Switchboard, as in production, with the
+// shortest retention.
 func (l *lab) environment(listen string, more ...string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
@@ -121,7 +122,7 @@ func (l *lab) environment(listen string, more ...string) []string {
 	}, more...)
 }
 
-// run runs a command of Switchboard to its end, and returns what it printed.
+// run runs a command of Switchboard to its end, and returns its output.
 func (l *lab) run(args ...string) string {
 	l.t.Helper()
 	command := exec.CommandContext(l.t.Context(), filepath.Join(l.bin, "switchboard"), args...)
@@ -150,7 +151,7 @@ func (l *lab) start(part, listen string, more ...string) *program {
 	return p
 }
 
-// startWorker starts the worker, or starts it again with other settings.
+// startWorker starts the worker, or restarts it with other settings.
 func (l *lab) startWorker(more ...string) {
 	l.t.Helper()
 	if l.worker != nil {
@@ -159,13 +160,13 @@ func (l *lab) startWorker(more ...string) {
 	l.worker = l.start("worker", l.workerAddr, more...)
 }
 
-// killWorker ends the worker as kill -9 does.
+// killWorker ends the worker like kill -9.
 func (l *lab) killWorker() {
 	l.worker.kill()
 	l.worker = nil
 }
 
-// startTemporal starts the Temporal server, where it was before.
+// startTemporal starts the Temporal server, at the same address as before.
 func (l *lab) startTemporal() {
 	l.t.Helper()
 	_, port, err := net.SplitHostPort(l.temporalAddr)
@@ -176,7 +177,7 @@ func (l *lab) startTemporal() {
 	must(l.t, err)
 	l.engine = l.launch("temporal", command)
 	var ready struct{ Addr string }
-	line, err := bufio.NewReader(stdout).ReadBytes('\n') // it prints one when it answers
+	line, err := bufio.NewReader(stdout).ReadBytes('\n') // it prints a line when it answers
 	if err == nil {
 		err = json.Unmarshal(line, &ready)
 	}
@@ -185,7 +186,7 @@ func (l *lab) startTemporal() {
 	}
 }
 
-// end ends everything that was started. What it ran with is kept where the test has failed.
+// end ends everything that was started. If the test has failed, it keeps the files.
 func (l *lab) end() {
 	if l.temporal != nil {
 		l.temporal.Close()
@@ -225,7 +226,7 @@ func (l *lab) theirDB() *sql.DB {
 	return l.engineDB
 }
 
-// sql changes the database of Switchboard.
+// sql changes Switchboard's database.
 func (l *lab) sql(statement string, args ...any) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
@@ -235,7 +236,7 @@ func (l *lab) sql(statement string, args ...any) {
 	}
 }
 
-// number reads a number from the database of Switchboard.
+// number reads a number from Switchboard's database.
 func (l *lab) number(query string, args ...any) (n int) {
 	l.t.Helper()
 	must(l.t, l.db.QueryRowContext(l.t.Context(), query, args...).Scan(&n))
@@ -249,7 +250,8 @@ type program struct {
 	ended   chan struct{}
 }
 
-// launch starts a process whose standard error goes to a log, and that ends with its standard input.
+// launch starts a process with a log for its standard error. The process ends with its standard
+// input.
 func (l *lab) launch(name string, command *exec.Cmd) *program {
 	l.t.Helper()
 	p := &program{command: command, log: filepath.Join(l.dir, name+".log"), ended: make(chan struct{})}
@@ -261,7 +263,7 @@ func (l *lab) launch(name string, command *exec.Cmd) *program {
 	must(l.t, err)
 	must(l.t, command.Start())
 	go func() {
-		_ = command.Wait() // how it ended is in its log
+		_ = command.Wait() // its log says how it ended
 		close(p.ended)
 	}()
 	return p
@@ -278,13 +280,13 @@ func (p *program) alive(t *testing.T) bool {
 	return false
 }
 
-// tail is the end of the log.
+// tail returns the end of the log.
 func (p *program) tail() string {
 	text, _ := os.ReadFile(p.log)
 	return string(text[max(0, len(text)-4000):])
 }
 
-// stop ends the process as a deploy does.
+// stop ends the process like a deploy.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
@@ -299,7 +301,7 @@ func (p *program) kill() {
 	<-p.ended
 }
 
-// freeAddress is an address that nobody listens on.
+// freeAddress returns an address on which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -308,7 +310,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// post posts so many events of a type, in batches.
+// post posts that many events of a type, in batches.
 func (l *lab) post(tenant, eventType string, n int) {
 	l.t.Helper()
 	for n > 0 {
@@ -334,8 +336,8 @@ func (l *lab) postData(tenant, eventType, data string) {
 	must(l.t, err)
 }
 
-// subscribe makes a subscription of a tenant to one event type, and returns its id. more are further
-// members of the document.
+// subscribe makes a subscription of a tenant for one event type, and returns its id. more has
+// additional members of the document.
 func (l *lab) subscribe(tenant, eventType, path string, more string) string {
 	l.t.Helper()
 	document := fmt.Sprintf(`{"tenant":%q,"name":%q,"events":[%q],"request":{"url":%q}%s}`, tenant, eventType, eventType, l.receiver.url(path), more)
@@ -346,13 +348,13 @@ func (l *lab) subscribe(tenant, eventType, path string, more string) string {
 	return made.ID
 }
 
-// unsubscribe deletes a subscription: what is open of it is cancelled.
+// unsubscribe deletes a subscription, which cancels its open deliveries.
 func (l *lab) unsubscribe(id string) {
 	l.t.Helper()
 	must(l.t, l.client.DeleteSubscription(l.t.Context(), id, "the fault is over"))
 }
 
-// awaitOpen waits until so many deliveries of a subscription are in that state.
+// awaitOpen waits until that many deliveries of a subscription are in that state.
 func (l *lab) awaitOpen(subscription, state string, n int) {
 	l.t.Helper()
 	awaitReal(l.t, fmt.Sprintf("%d deliveries %s", n, state), func() bool {

@@ -26,21 +26,22 @@ import (
 )
 
 const (
-	// interval is by how much the monitor's clock goes on with each scrape, if nobody says otherwise.
+	// interval is how far the monitor's clock advances with each scrape by default.
 	interval = 30 * time.Second
-	// pace is the real time between two scrapes: what a process shows of its database is five seconds old
-	// at most.
+	// pace is the real time between two scrapes. What a process shows from its database is at most
+	// five seconds old.
 	pace = 100 * time.Millisecond
-	// waitLimit is for how long an alert is waited for in real time. The slowest fault shows after two minutes.
+	// waitLimit is the maximum real time to wait for an alert. The slowest fault shows after two
+	// minutes.
 	waitLimit = 3 * time.Minute
 )
 
-// target is a process that is scraped.
+// target is a scraped process.
 type target struct{ job, instance string }
 
-// monitor does what Prometheus does, with its own storage and rules: it scrapes processes, keeps what they
-// show, and evaluates the alerts. Its clock goes on by a fixed step with each scrape, so that an alert that
-// must last for hours takes seconds. What is scraped is real.
+// monitor does what Prometheus does, with its own storage and rules: it scrapes processes, stores
+// the values, and evaluates the alerts. Its clock advances by a fixed step with each scrape, so
+// that an alert that must last for hours takes seconds. The scraped values are real.
 type monitor struct {
 	t       *testing.T
 	db      *tsdb.DB
@@ -87,7 +88,7 @@ func (m *monitor) step(by time.Duration) {
 			}
 			present[s.labels.String()] = s.labels
 		}
-		// What is not shown any more is stale at once, as for Prometheus.
+		// What is no longer shown is stale at once, as in Prometheus.
 		for name, gone := range m.shown[one] {
 			if _, still := present[name]; !still {
 				if _, err := appender.Append(0, gone, at, math.Float64frombits(value.StaleNaN)); err != nil {
@@ -105,7 +106,7 @@ func (m *monitor) step(by time.Duration) {
 		if _, err := rule.Eval(m.t.Context(), 0, m.now, query, &url.URL{}, 0); err != nil {
 			m.t.Fatalf("%s: %v", name, err)
 		}
-		rule.SetEvaluationTimestamp(m.now) // without it the state is unknown
+		rule.SetEvaluationTimestamp(m.now) // otherwise the state is unknown
 		if rule.State() == rules.StateFiring {
 			m.fired[name] = true
 		}
@@ -118,7 +119,7 @@ type sample struct {
 	value  float64
 }
 
-// scrape returns what a target shows; nothing where it does not answer.
+// scrape returns what a target shows, or nothing if it does not answer.
 func (m *monitor) scrape(one target) []sample {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), 10*time.Second)
@@ -148,7 +149,7 @@ func (m *monitor) scrape(one target) []sample {
 	return samples
 }
 
-// samplesOf reads those of the metrics that are wanted.
+// samplesOf reads the samples of the wanted metrics.
 func samplesOf(from expfmt.Decoder, wanted map[string]bool) (model.Vector, error) {
 	options := &expfmt.DecodeOptions{Timestamp: model.Now()}
 	var all model.Vector
@@ -208,7 +209,7 @@ func (m *monitor) firing() []string {
 // forget forgets which alerts have fired.
 func (m *monitor) forget() { clear(m.fired) }
 
-// haveFired reports whether all of the alerts have fired since.
+// haveFired reports whether all of the alerts have fired since then.
 func (m *monitor) haveFired(names []string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return !m.fired[name] })
 }
@@ -218,7 +219,7 @@ func (m *monitor) clear(names []string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return m.rules[name].State() != rules.StateInactive })
 }
 
-// has reports whether a series that the matchers select was ever scraped.
+// has reports whether a series for the matchers was ever scraped.
 func (m *monitor) has(matchers ...*labels.Matcher) bool {
 	m.t.Helper()
 	querier, err := m.db.Querier(timestamp.FromTime(m.began), timestamp.FromTime(m.now))
@@ -234,7 +235,7 @@ func (m *monitor) has(matchers ...*labels.Matcher) bool {
 	return there
 }
 
-// awaitReal returns when a condition is true, in real time and without a scrape.
+// awaitReal returns when a condition is true, in real time and without scraping.
 func awaitReal(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(waitLimit)

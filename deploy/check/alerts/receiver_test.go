@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// slowness is how long a slow receiver takes: more than what the alert allows to half of the deliveries.
+// slowness is how long a slow receiver takes: more than the alert allows for half of the
+// deliveries.
 const slowness = 1500 * time.Millisecond
 
-// receiver behaves as the first part of the path says: ok, fails, slow, hangs or gone. What fails or hangs is
-// repaired by its name, which is the second part.
+// receiver behaves as the first part of the path says: ok, fails, slow, hangs or gone. The second
+// part is a name by which what fails or hangs can be repaired.
 type receiver struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -32,7 +33,7 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// url is the address of a behaviour; that of "closed" is one that nobody listens on.
+// url returns the address for a behaviour. Nobody listens on that of "closed".
 func (r *receiver) url(path string) string {
 	if path == "closed" {
 		return "http://127.0.0.1:1/"
@@ -40,7 +41,7 @@ func (r *receiver) url(path string) string {
 	return r.URL + "/" + path
 }
 
-// of is closed when what has that name is repaired.
+// of returns a channel that is closed when that name is repaired.
 func (r *receiver) of(name string) chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,7 +51,7 @@ func (r *receiver) of(name string) chan struct{} {
 	return r.repaired[name]
 }
 
-// repair lets what has that name answer well from now on.
+// repair makes everything with that name answer well from now on.
 func (r *receiver) repair(name string) { close(r.of(name)) }
 
 func (r *receiver) serve(w http.ResponseWriter, request *http.Request) {

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/prometheus/rules"
 )
 
-// readGroups reads the alerts as Prometheus reads them, and refuses what it refuses.
+// readGroups reads the alerts like Prometheus, and refuses what Prometheus refuses.
 func readGroups(t *testing.T) *rulefmt.RuleGroups {
 	t.Helper()
 	groups, errs := rulefmt.Parse(read(t, "alerts.yaml"), false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))

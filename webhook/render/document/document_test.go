@@ -45,7 +45,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// FuzzAppend holds encoding and decoding against encoding/json.
+// FuzzAppend compares encoding and decoding with encoding/json.
 func FuzzAppend(f *testing.F) {
 	f.Add(`{"a":[1,"\"\\\u0000<>&",null,true],"":{}}`)
 	f.Fuzz(func(t *testing.T, in string) {

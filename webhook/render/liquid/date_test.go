@@ -11,7 +11,7 @@ func moment() time.Time {
 	return time.Date(2026, 3, 1, 7, 4, 5, 123_456_789, time.FixedZone("", 9*3600+30*60))
 }
 
-// TestStrftime holds the formats against what Ruby's documentation of strftime says.
+// TestStrftime compares the formats with Ruby's documentation of strftime.
 func TestStrftime(t *testing.T) {
 	t.Parallel()
 	for format, want := range map[string]string{
@@ -67,7 +67,7 @@ func TestStrftime(t *testing.T) {
 	}
 }
 
-// TestTimesAreRead are the ways of writing a time, one a line.
+// TestTimesAreRead has the supported forms of a time, one per line.
 func TestTimesAreRead(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ v, want string }{
@@ -138,7 +138,7 @@ func TestTimesAreRead(t *testing.T) {
 	}
 }
 
-// TestNoTimes stay as they are.
+// TestNoTimes: they do not change.
 func TestNoTimes(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{
@@ -172,7 +172,7 @@ func TestNoTimes(t *testing.T) {
 	}
 }
 
-// FuzzTime shows that no text is read as a time that is none.
+// FuzzTime: only valid times are parsed as times.
 func FuzzTime(f *testing.F) {
 	for _, s := range []string{"2025-01-02T03:04:05Z", "Thu Jan  2 03:04:05 UTC 2025", "04/11/2025 9:00 PM", "1735787045678", "09-04-2025", "2025-01-02T03:04:05-01"} {
 		f.Add(s, "%FT%T %-d%^a%_10:z")

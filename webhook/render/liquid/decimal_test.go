@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzNumbers holds what is reckoned against the fractions of math/big.
+// FuzzNumbers compares the results of calculations with the fractions of math/big.
 func FuzzNumbers(f *testing.F) {
 	for _, pair := range [][2]string{{"19.99", "100"}, {"-7", "2"}, {"-7.5", "0.3"}, {"12345678901234567890", "-1e3"}, {"1e-9", "+.5"}, {"5.", "-0.0"}, {"0.0000001", "1e300"}} {
 		f.Add(pair[0], pair[1], 2)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// biggest is a scope with the biggest values that an event may hold.
+// biggest is a scope with the biggest values that an event may contain.
 func biggest() object {
 	const size = 256 << 10
 	o := &document.Object{}
@@ -33,7 +33,7 @@ func biggest() object {
 	return object{o}
 }
 
-// hostile are templates that ask for as much as they can, by what they attack.
+// hostile are templates that request as much as they can, by what they attack.
 func hostile() map[string]string {
 	fill := func(frame, piece string) string {
 		return strings.Replace(frame, "…", strings.Repeat(piece, (MaxTemplate-len(frame))/len(piece)), 1)
@@ -87,10 +87,10 @@ func hostile() map[string]string {
 	}
 }
 
-// TestHostileTemplates shows that no template takes more than its budget, whatever
-// it asks for. There is no clock in it: work and memory are counted.
+// TestHostileTemplates: no template uses more than its budget. The test uses no clock: it counts
+// work and memory.
 func TestHostileTemplates(t *testing.T) { // not parallel: it reads the heap's counters
-	harmless := map[string]bool{ // these do end, and within bounds
+	harmless := map[string]bool{ // these do end, within the limits
 		"comparing texts": true, "many braces": true, "many cases": true, "dates": true, "long literal": true, "truncating by much": true, "not a number": true,
 		"long digits to round": true, "long quotients": true,
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// object is a scope that is a JSON object; what it holds under "secret" may not be read.
+// object is a scope that is a JSON object. The member "secret" may not be read.
 type object struct{ *document.Object }
 
 var errSecret = errors.New("may not be read")
@@ -125,8 +125,8 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// TestAgainstReference holds the evaluator against the kept library wherever both
-// know an expression and mean the same by it.
+// TestAgainstReference compares the evaluator with the reference library for every expression that
+// means the same in both.
 func TestAgainstReference(t *testing.T) {
 	t.Parallel()
 	engine := reference.NewEngine()
@@ -157,7 +157,7 @@ func TestAgainstReference(t *testing.T) {
 	for _, value := range values[:5] {
 		for _, c := range calls {
 			if c == "split: ' ' | first" && strings.HasPrefix(value, "'  a") {
-				continue // Ruby's splits at any white space
+				continue // Ruby's split splits at any white space
 			}
 			sources = append(sources, "{{ "+value+" | "+c+" }}")
 		}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestManual holds the manual's table of filters against what they do, and against
-// what there is.
+// TestManual compares the manual's table of filters with what they do, and with the list of
+// filters.
 func TestManual(t *testing.T) {
 	t.Parallel()
 	manual, err := os.ReadFile("../../../docs/templates.md")

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// newRun is a run over data that hold v, n (null) and t (a text), in the year 2026.
+// newRun is a run with data that contain v, n (null) and t (a text), in the year 2026.
 func newRun(t testing.TB, v string) Run {
 	t.Helper()
 	decoded, err := document.Decode([]byte(`{"v":` + v + `,"n":null,"t":"text"}`))
@@ -20,7 +20,7 @@ func newRun(t testing.TB, v string) Run {
 	return Run{Scope: object{decoded.(*document.Object)}, Budget: NewBudget(), Now: time.Date(2026, 7, 5, 10, 0, 0, 0, time.UTC)}
 }
 
-// TestReferenceFacts holds the filters against what the references' own tests say.
+// TestReferenceFacts compares the filters with the references' own tests.
 func TestReferenceFacts(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open("testdata/reference.tsv")

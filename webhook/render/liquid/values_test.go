@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// rendered holds what templates render of the value v, one case a line.
+// rendered has the output of templates with the value v, one case per line.
 type rendered []struct{ v, source, want string }
 
 func (cases rendered) test(t *testing.T, change func(*Run)) {
@@ -21,7 +21,7 @@ func (cases rendered) test(t *testing.T, change func(*Run)) {
 	}
 }
 
-// What a filter cannot do with the event's value ends no delivery.
+// A filter that cannot use the event's value does not end a delivery.
 func TestFiltersTakeEveryValue(t *testing.T) {
 	t.Parallel()
 	rendered{
@@ -39,8 +39,8 @@ func TestFiltersTakeEveryValue(t *testing.T) {
 	}.test(t, nil)
 }
 
-// The filter default takes for nil what is missing, before it and in its argument,
-// and what no filter before it could make anything of.
+// For the filter default, nil includes what is missing, before it and in its argument, and what no
+// filter before it could use.
 func TestDefault(t *testing.T) {
 	t.Parallel()
 	rendered{
@@ -60,11 +60,11 @@ func TestDefault(t *testing.T) {
 		{`null`, `{{ gone | date: "%F" }}|{{ gone | plus: 1 }}|{{ 1 | plus: gone }}|{{ 10 | divided_by: gone }}|{{ "a" | append: gone }}`, "|1|1||a"},
 	}.test(t, func(r *Run) { r.Lenient = true })
 	for source, want := range map[string]string{
-		`{{ v | append: gone | default: "x" }}`: "{{ gone }}", // only what stands before a filter is asked for
+		`{{ v | append: gone | default: "x" }}`: "{{ gone }}", // only the operand before a filter counts
 		`{{ v | default: "x" | append: gone }}`: "{{ gone }}",
 		`{{ gone | upcase }}`:                   "{{ gone }}",
 		`{{ 1 | divided_by: n }}`:               "divide by zero",
-		`{{ 1 | default: 2 | divided_by: n }}`:  "divide by zero", // the default stands before it
+		`{{ 1 | default: 2 | divided_by: n }}`:  "divide by zero", // the default is before it
 	} {
 		if got, err := render(t, source, newRun(t, "1")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %q, %v; want an error that says %q", source, got, err, want)
@@ -72,7 +72,7 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// What can never work, whatever the event holds, is refused when it is parsed.
+// What can never work, whatever the event contains, is refused when it is parsed.
 func TestLiteralArguments(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
@@ -122,7 +122,7 @@ func TestLiteralArguments(t *testing.T) {
 	}
 }
 
-// Numbers are reckoned exactly: decimals as they are written, whole ones of any size.
+// Numbers are calculated exactly: decimals as they are written, whole numbers of any size.
 func TestNumbersAreExact(t *testing.T) {
 	t.Parallel()
 	rendered{
@@ -173,8 +173,8 @@ func TestNumbersAreExact(t *testing.T) {
 	}
 }
 
-// Order is by number where one side is a number and the other one says one; == is
-// never true of text and number.
+// The order is numeric if one side is a number and the other one represents one; == is never true
+// for text and number.
 func TestComparison(t *testing.T) {
 	t.Parallel()
 	cases := rendered{}
@@ -233,7 +233,7 @@ func TestComparison(t *testing.T) {
 	cases.test(t, nil)
 }
 
-// Notices tell what a value was hardly meant for; nil is what is usual.
+// Notices report values that were probably not meant; nil: an ordinary value.
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ v, source, want string }{
@@ -261,7 +261,7 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// Names are those of Unicode's annex 31, in brackets any.
+// Names follow Unicode's annex 31. In brackets any name is allowed.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	rendered{
@@ -281,7 +281,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: want an error", source)
 		}
 	}
-	// A name is what it is written as: é in one letter and in two are two names (RFC 8259, 8.3).
+	// A name is its exact text: é as one code point and as two are two names (RFC 8259, 8.3).
 	if got, err := render(t, "{{ v.\u00e9 }}", newRun(t, "{\"e\u0301\":1}")); err == nil {
 		t.Errorf("é found e and its accent: %q", got)
 	}

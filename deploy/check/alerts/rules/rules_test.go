@@ -15,7 +15,7 @@ import (
 
 const (
 	deploy = "../../.."
-	// runbook is where the links of alerts lead.
+	// runbook is the target of the alerts' links.
 	runbook = "https://github.com/seed-49a43567/switchboard/blob/main/docs/runbook.md#"
 )
 
@@ -29,8 +29,8 @@ func must[T any](value T, err error) func(*testing.T) T {
 	}
 }
 
-// Each alert says how urgent it is, as the runbook does, what it is, and leads to a section of the runbook that is
-// there.
+// Each alert says how urgent it is, as the runbook does, and what it is, and leads to an existing
+// section of the runbook.
 func TestAlertsAreExplained(t *testing.T) {
 	t.Parallel()
 	headings, severities := map[string]bool{}, map[string]string{}
@@ -60,7 +60,7 @@ func TestAlertsAreExplained(t *testing.T) {
 	}
 }
 
-// anchorOf is how a heading is linked to.
+// anchorOf returns the anchor of a heading.
 func anchorOf(heading string) string {
 	var b strings.Builder
 	for _, letter := range strings.ToLower(heading) {
@@ -74,7 +74,8 @@ func anchorOf(heading string) string {
 	return b.String()
 }
 
-// Each alert has a fault, by which `make alerts` makes it fire, and each fault names alerts that there are.
+// Each alert has a fault with which `make alerts` makes it fire, and each fault names existing
+// alerts.
 func TestEachAlertHasItsFault(t *testing.T) {
 	t.Parallel()
 	made, known := faultsAlerts(t), map[string]bool{}
@@ -93,7 +94,7 @@ func TestEachAlertHasItsFault(t *testing.T) {
 	}
 }
 
-// faultsAlerts are what the fields named alerts have in the source of the faults.
+// faultsAlerts are the values of the fields named alerts in the source of the faults.
 func faultsAlerts(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -120,8 +121,8 @@ func faultsAlerts(t *testing.T) map[string]bool {
 	return names
 }
 
-// Every expression can be parsed, and of Switchboard's metrics it selects those that the documents explain. That
-// processes show them, with their labels, is seen by `make alerts`.
+// Every expression can be parsed, and selects only those of Switchboard's metrics that the
+// documents explain. `make alerts` checks that processes show them, with their labels.
 func TestExpressions(t *testing.T) {
 	t.Parallel()
 	expressions := must(Expressions(deploy))(t)
