@@ -85,7 +85,7 @@ func OperatorRelease(now time.Time, d *Delivery, c Conditions) (Admission, error
 	c.Delivery = &asReleased
 	admission := Admit(now, c)
 	if d.State.Parked() && !byOperator && admission.Kind == AdmissionPark {
-		return admission, Errorf(CodeConflict, "delivery %s is %s by no operator, and cannot be released: %s", d.ID, d.State, admission.Detail)
+		return admission, Errorf(CodeConflict, "delivery %s is %s, but not by an operator, and cannot be released: %s", d.ID, d.State, admission.Detail)
 	}
 	return admission, nil
 }

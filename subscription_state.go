@@ -49,7 +49,7 @@ func (s *Subscription) ChangeState(now time.Time, action SubscriptionAction, rea
 		for i, state := range from {
 			states[i] = string(state)
 		}
-		return &Error{Code: CodeConflict, Message: fmt.Sprintf("the subscription is %s, and %s is for one that is %s", s.State, action, strings.Join(states, " or "))}
+		return &Error{Code: CodeConflict, Message: fmt.Sprintf("the subscription is %s, but %s needs one that is %s", s.State, action, strings.Join(states, " or "))}
 	}
 	s.State, s.StateReason, s.StateSince, s.StateBy = to, reason, now, by
 	return nil

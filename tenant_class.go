@@ -45,7 +45,7 @@ func (c *TenantClasses) UnmarshalText(text []byte) error {
 		case !classPattern.MatchString(name):
 			return fmt.Errorf("%q is not a class: it has small letters, digits and _", name)
 		case name == ClassStandard || name == ClassPlatform || name == ClassNone:
-			return fmt.Errorf("%s is a class already, of those that are not named", name)
+			return fmt.Errorf("%s is already the class of tenants that are not named", name)
 		}
 		tenants := strings.Split(list, "+")
 		for _, tenant := range tenants {

@@ -105,7 +105,7 @@ type problemMembers struct {
 // checkAllRefused returns an error if no event was accepted. If one of the events may be accepted
 // next time, the error has the code of that event's error.
 func checkAllRefused(results []batchResult) error {
-	err := switchboard.Errorf(switchboard.CodeInvalid, "none of the events was accepted: results says why of each")
+	err := switchboard.Errorf(switchboard.CodeInvalid, "none of the events was accepted: results says why for each")
 	for i := range results {
 		p := results[i].Problem
 		if p == nil {

@@ -157,7 +157,7 @@ func ownsCatalogue(caller switchboard.Caller) error {
 	if caller.Tenant == "" {
 		return nil
 	}
-	return switchboard.Errorf(switchboard.CodeForbidden, "a key that is bound to a tenant may not change the catalogue: it is every tenant's")
+	return switchboard.Errorf(switchboard.CodeForbidden, "a key that is bound to a tenant may not change the catalogue: all tenants share it")
 }
 
 // refreshCatalogue makes a change visible in this process at once; other processes see it within

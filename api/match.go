@@ -74,7 +74,7 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 // undecidedFinding says what happens to an event for which the budget was too small.
 func undecidedFinding() filter.Finding {
 	return filter.Finding{Condition: "filter", Path: "data", Undecided: true,
-		Text: "matching all of the event exceeds the budget of the filter: the subscription gets the event, whatever the rest of it holds"}
+		Text: "matching the whole event exceeds the budget of the filter: the subscription gets the event, whatever the rest of it has"}
 }
 
 // typeFinding says whether the subscription's event types include that one.

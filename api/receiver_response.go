@@ -72,7 +72,7 @@ func noResponse(found *switchboard.DeliveryDetail) error {
 	if n := len(found.Attempts); n > 0 {
 		why = found.Attempts[n-1].Outcome.Detail
 	}
-	return switchboard.Errorf(switchboard.CodeNoAnswer, "the delivery has ended without an answer of the receiver: %s", why)
+	return switchboard.Errorf(switchboard.CodeNoAnswer, "the delivery has ended without a response from the receiver: %s", why)
 }
 
 func forScripts(headers map[string]string) map[string]string {

@@ -30,8 +30,8 @@ func (s *server) routes() []rest.Route {
 	optional, acts, cost, on := rest.OptionalBody, rest.Acts, rest.Cost, rest.Fails
 	answer, acceptance := rest.Answers[receiverResponse](http.StatusOK), rest.Answers[acceptance](http.StatusAccepted)
 	plan, started := rest.Answers[operationPlan](http.StatusOK), rest.Answers[operation](http.StatusAccepted)
-	unknownEvent, unanswered := on(http.StatusNotFound, ""), on(http.StatusBadGateway, "The delivery has ended without an answer of the receiver")
-	late := on(http.StatusGatewayTimeout, "The receiver has not answered in time; the delivery goes on")
+	unknownEvent, unanswered := on(http.StatusNotFound, ""), on(http.StatusBadGateway, "The delivery has ended without a response from the receiver")
+	late := on(http.StatusGatewayTimeout, "The receiver has not answered in time; the delivery continues")
 	return []rest.Route{
 		rest.On(post, "/v1/events", roles{publisher}, s.postEvent, "post-event", accepted, event),
 		rest.On(post, "/v1/events/batch", roles{publisher}, s.postBatch, "post-events", accepted, batch, rest.Shared(batchesAtOnce*s.MaxBatch)),

@@ -112,9 +112,9 @@ func (s *server) awaitResponse(ctx context.Context, caller switchboard.Caller, a
 	switch {
 	case waiting.Err() == nil || ctx.Err() != nil: // an error of the store, or the caller has gone
 	case s.Serving.Err() != nil:
-		err = switchboard.Errorf(switchboard.CodeUnavailable, "this server stops; the delivery continues, and the same id waits for it again")
+		err = switchboard.Errorf(switchboard.CodeUnavailable, "this server is stopping; the delivery continues, and a call with the same id waits for it again")
 	default:
-		err = switchboard.Errorf(switchboard.CodeTimeout, "the receiver has not answered within %s; the delivery continues, and the same id waits for it again", switchboard.Duration(wait))
+		err = switchboard.Errorf(switchboard.CodeTimeout, "the receiver has not answered within %s; the delivery continues, and a call with the same id waits for it again", switchboard.Duration(wait))
 	}
 	return nil, &waitError{err: err, event: accepted.Event.ID, delivery: id}
 }

@@ -120,7 +120,7 @@ func newAuditPage(found switchboard.Page[switchboard.AuditEntry], filter switchb
 	case len(p.Chips) > 0:
 		p.Empty = &emptyState{Kind: "match", Text: "Nothing matches.", Chips: p.Chips}
 	default:
-		p.Empty = &emptyState{Kind: "none", Text: "Nothing was done yet in the last 400 days."}
+		p.Empty = &emptyState{Kind: "none", Text: "There were no changes in the last 400 days."}
 	}
 	return p
 }
@@ -162,7 +162,7 @@ func changeInWords(name string, change switchboard.AuditChange) string {
 	}
 	switch {
 	case change.Hidden && len(change.Before) == 0 && len(change.After) == 0:
-		return name + " has changed; what it was and is is not kept"
+		return name + " has changed; old and new values are not stored"
 	case change.Hidden:
 		return name + ": " + part(change.Before) + " → " + part(change.After) + " (in part)"
 	}

@@ -67,7 +67,7 @@ func newBrandFiles(b Brand) (*brandFiles, error) {
 		case err != nil:
 			return nil, err
 		case contrast < minContrast:
-			return nil, fmt.Errorf("Config.Brand.Accent: white text on %s has a contrast of %.1f to 1; it must be %.1f at least", b.Accent, math.Floor(contrast*10)/10, minContrast)
+			return nil, fmt.Errorf("Config.Brand.Accent: white text on %s has a contrast of %.1f to 1; it must be at least %.1f", b.Accent, math.Floor(contrast*10)/10, minContrast)
 		}
 		files.style = add("text/css; charset=utf-8", "brand.css", []byte(strings.ReplaceAll(accentStyle, "ACCENT", strings.ToLower(b.Accent))))
 	}

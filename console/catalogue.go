@@ -65,7 +65,7 @@ func (c *Console) catalogue(v *visit) (answer, error) {
 	case p.Text != "":
 		p.Empty = &emptyState{Kind: "match", Text: "No event type matches.", Chips: []filterChip{{"text: " + p.Text, linkCatalogue(p.Platform, "", "")}}}
 	default:
-		p.Empty = &emptyState{Kind: "none", Text: "No event type yet. An admin adds one here, or with a key as $KEY:",
+		p.Empty = &emptyState{Kind: "none", Text: "No event type yet. An admin can add one here, or with a key in $KEY:",
 			Curl: `curl -X PUT $API/v1/event_types/desk/ticket.created -H "Authorization: Bearer $KEY" -d '{"description": "A ticket was opened", "sample": {"id": 20817}}'`}
 	}
 	return page("catalogue", "Catalogue", p), nil

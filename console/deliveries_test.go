@@ -138,7 +138,7 @@ func TestDeliveryFiltersRefused(t *testing.T) {
 	ana := newFixture(t).as(switchboard.RoleSupport, "")
 	ana.get("/console/deliveries?statuscode=503").want(t, http.StatusUnprocessableEntity, "statuscode", "status_code")
 	for query, text := range map[string]string{
-		"status_code=abc&tenant=acme": "no whole number", "status_code=99&tenant=acme": "#field-status_code", "failure=bad_luck&tenant=acme": "#field-failure",
+		"status_code=abc&tenant=acme": "not a whole number", "status_code=99&tenant=acme": "#field-status_code", "failure=bad_luck&tenant=acme": "#field-failure",
 		"state=open&tenant=acme": "unknown state", "cursor=x&tenant=acme": "cursor", "after=yesterday&tenant=acme": "#field-after", "last=2y&tenant=acme": "#field-last",
 	} {
 		ana.get("/console/deliveries?"+query).want(t, http.StatusUnprocessableEntity, text, `value="acme"`)

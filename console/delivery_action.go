@@ -53,17 +53,17 @@ type actionWords struct {
 func wordsOfAction(kind switchboard.ActionKind, state switchboard.State) actionWords {
 	switch kind {
 	case switchboard.ActionRetry:
-		w := actionWords{Button: "Retry now…", Title: "Retry", Submit: "Retry", Key: "r", Does: "The next attempt is made now, or at the date that you give. Attempts that were made still count."}
+		w := actionWords{Button: "Retry now…", Title: "Retry", Submit: "Retry", Key: "r", Does: "The next attempt is made now, or at the date that you give. Earlier attempts still count."}
 		if state.Final() {
 			w.Does = "It starts again, with all attempts that its subscription allows."
 		}
 		return w
 	case switchboard.ActionCancel:
-		return actionWords{Button: "Cancel…", Title: "Cancel", Submit: "Cancel the delivery", Danger: true, Key: "c", Does: "It ends, and nothing more is sent. A request that is under way is cut short; the receiver may have it."}
+		return actionWords{Button: "Cancel…", Title: "Cancel", Submit: "Cancel the delivery", Danger: true, Key: "c", Does: "The delivery ends, and nothing more is sent. A request under way is aborted; the receiver may already have it."}
 	case switchboard.ActionHold:
-		return actionWords{Button: "Hold…", Title: "Hold", Submit: "Hold", Does: "Nothing is sent until somebody releases it. A hold ends by itself after a while, and the delivery fails then."}
+		return actionWords{Button: "Hold…", Title: "Hold", Submit: "Hold", Does: "Nothing is sent until somebody releases it. The hold ends by itself after a while, and then the delivery fails."}
 	case switchboard.ActionRelease:
-		return actionWords{Button: "Release…", Title: "Release", Submit: "Release", Does: "The hold ends, and the next attempt is made at once, unless something else holds it too."}
+		return actionWords{Button: "Release…", Title: "Release", Submit: "Release", Does: "The hold ends, and the next attempt is made at once, unless something else also holds the delivery."}
 	case switchboard.ActionResend:
 		return actionWords{Button: "Resend changed…", Title: "Resend", Submit: "Resend", Does: "A copy is made and sent; this delivery stays as it is."}
 	}
@@ -218,7 +218,7 @@ const (
 func actOf(reason, expect string) (act client.Act, faults []fieldFault) {
 	act.Reason = strings.TrimSpace(reason)
 	if n := utf8.RuneCountInString(act.Reason); n < minReason || n > maxReason {
-		faults = append(faults, fieldFault{"reason", fmt.Sprintf("must have %d to %d letters: it is kept with the action, for whoever asks later", minReason, maxReason)})
+		faults = append(faults, fieldFault{"reason", fmt.Sprintf("must have %d to %d letters: it is stored with the action, for later questions", minReason, maxReason)})
 	}
 	expected, err := parseExpect(expect)
 	if err != nil {
@@ -254,14 +254,14 @@ func retryAt(in, date string, now time.Time) (*time.Time, *fieldFault) {
 				return &at, nil
 			}
 		}
-		return nil, &fieldFault{"retry_at", "must be a date in UTC, as 2026-01-31 18:00"}
+		return nil, &fieldFault{"retry_at", "must be a date in UTC, such as 2026-01-31 18:00"}
 	}
 	if in == "" {
 		return nil, nil
 	}
 	wait, err := time.ParseDuration(in)
 	if err != nil || wait <= 0 {
-		return nil, &fieldFault{"in", "is no time to wait"}
+		return nil, &fieldFault{"in", "is not a duration to wait"}
 	}
 	at := now.Add(wait).UTC().Truncate(time.Second)
 	return &at, nil

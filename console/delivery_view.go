@@ -81,7 +81,7 @@ func sideInWords(side switchboard.Side) string {
 	case switchboard.SideSwitchboard:
 		return "Our side"
 	case switchboard.SideOperator:
-		return "An operator wanted it so"
+		return "An operator did it on purpose"
 	}
 	return ""
 }
@@ -97,9 +97,9 @@ func alikeOf(d *client.Delivery) alikeLink {
 		filter.StatusCode = *last.StatusCode
 	}
 	number := counted(&switchboard.Count{Value: alike.Count, More: alike.More})
-	text := number + " other deliveries to this host fail alike."
+	text := number + " other deliveries to this host fail in the same way."
 	if alike.Count == 1 && !alike.More {
-		text = "1 other delivery to this host fails alike."
+		text = "1 other delivery to this host fails in the same way."
 	}
 	return alikeLink{text, linkDeliveries(filter, "all")}
 }

@@ -40,7 +40,7 @@ func diffBodies(before, after string) []difference {
 	d := jsonDiff{}
 	d.compare("body", left, right)
 	if len(d.found) == 0 {
-		return []difference{{Path: "body", Old: "the same values", New: "in other bytes: white space, order, escapes or repeated names", Kind: "changed"}}
+		return []difference{{Path: "body", Old: "the same values", New: "with different bytes: white space, order, escapes or repeated names", Kind: "changed"}}
 	}
 	return d.found
 }

@@ -18,7 +18,7 @@ func TestDiffBodies(t *testing.T) {
 		{`{"a":[1,2,3]}`, `{"a":[1,4]}`, `body.a[1]: 2 → 4; body.a[2]: 3 → `},
 		{`{"a":{"b":{"c":null}}}`, `{"a":{"b":{"c":[]}}}`, `body.a.b.c: null → []`},
 		{`[]`, `{}`, `body: [] → {}`},
-		{`{"a": 1}`, `{"a":1}`, `body: the same values → in other bytes: white space, order, escapes or repeated names`},
+		{`{"a": 1}`, `{"a":1}`, `body: the same values → with different bytes: white space, order, escapes or repeated names`},
 		{"one\ntwo\nthree", "one\n2\nthree", `line 2: two → ; line 2:  → 2`},
 		{"a\nb\nc\nd", "a\nc\nd\ne", `line 2: b → ; line 4:  → e`},
 		{`{"a":1}`, `no JSON`, `line 1: {"a":1} → ; line 1:  → no JSON`},

@@ -44,7 +44,7 @@ func problemOf(v *visit, err error) problem {
 	} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		p.Status, p.Code, p.Text = http.StatusServiceUnavailable, string(switchboard.CodeTimeout), "there was no answer in time"
 	} else {
-		p.Status, p.Code, p.Text = http.StatusInternalServerError, string(switchboard.CodeInternal), "an internal error, which is ours; the log holds it under the request id"
+		p.Status, p.Code, p.Text = http.StatusInternalServerError, string(switchboard.CodeInternal), "an internal error; the log has it under the request id"
 	}
 	if p.Status >= http.StatusInternalServerError {
 		logOf(v.request).cause = withoutAddress(err)

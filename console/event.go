@@ -126,7 +126,7 @@ func (c *Console) eventData(v *visit) (answer, error) {
 	case err != nil:
 		return answer{}, err
 	case e.Redacted != nil:
-		return answer{}, switchboard.Errorf(switchboard.CodeForbidden, "the data of an event are for those with the permission read_payload")
+		return answer{}, switchboard.Errorf(switchboard.CodeForbidden, "reading the data of an event needs the permission read_payload")
 	case !e.ErasedAt.IsZero():
 		return answer{}, switchboard.Errorf(switchboard.CodeNotFound, "the data of this event were erased")
 	}
@@ -151,7 +151,7 @@ func (c *Console) readEventSend(v *visit) (*eventSendPage, error) {
 		return nil, err
 	}
 	if e.Redacted != nil {
-		return nil, switchboard.Errorf(switchboard.CodeForbidden, "sending the data of an event is for those with the permission read_payload")
+		return nil, switchboard.Errorf(switchboard.CodeForbidden, "sending the data of an event needs the permission read_payload")
 	}
 	sub, err := v.api.GetSubscription(ctx, values.Get("subscription"))
 	return &eventSendPage{Event: e, Subscription: sub, Back: linkEvent(e.ID, e.Tenant)}, err

@@ -188,10 +188,10 @@ func (c *Console) revokeKeyPage(v *visit) (endPage, error) {
 		return endPage{}, err
 	}
 	p := endPage{Title: "Revoke " + key.Name, Address: linkRevokeKey(key.ID), Button: "Revoke the key", Reason: reasonField{Last: v.lastReasons()}}
-	p.Says = append(p.Says, "The key "+key.ID+" with the role "+string(key.Role)+" is refused from then on, for ever.",
+	p.Says = append(p.Says, "The key "+key.ID+" with the role "+string(key.Role)+" is then refused permanently.",
 		"That ends "+plural(key.Sessions, "session", "sessions")+" of the console, and "+plural(key.PortalLinks, "portal link", "portal links")+" that nobody has used yet.")
 	if key.ID == v.session.Caller.KeyID {
-		p.Says = append(p.Says, "It is the key that you are signed in with: you will be signed out.")
+		p.Says = append(p.Says, "You are signed in with this key: you will be signed out.")
 	}
 	return p, nil
 }
@@ -218,7 +218,7 @@ func (c *Console) endSessionPage(v *visit) (endPage, error) {
 			continue
 		}
 		p := endPage{Title: "End the session of " + s.Person, Address: linkEndSession(id), Button: "End the session", Reason: reasonField{Last: v.lastReasons()}}
-		p.Says = append(p.Says, "The next request of "+s.Person+" leads to the sign-in. Whoever has a key may sign in again: to keep somebody out, revoke the key.")
+		p.Says = append(p.Says, "The next request of "+s.Person+" leads to the sign-in. A person with a key can sign in again: to keep somebody out, revoke the key.")
 		return p, nil
 	}
 	return endPage{}, switchboard.Errorf(switchboard.CodeNotFound, "there is no session %q: it may be over", id)

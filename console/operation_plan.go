@@ -208,7 +208,7 @@ func (c *Console) startPlan(v *visit) (answer, error) {
 		}
 	}
 	if want := posted("count"); want != "" && onlyDigits(posted("number")) != want {
-		faults = append(faults, fieldFault{"number", "type the number of the items that are acted on"})
+		faults = append(faults, fieldFault{"number", "type the number of items to act on"})
 	}
 	code := http.StatusUnprocessableEntity
 	if len(faults) == 0 {

@@ -114,7 +114,7 @@ func newOverviewPage(data *overviewData, s *switchboard.Session, last timeRange,
 // firstCalls says what to do first.
 func firstCalls() *emptyState {
 	return &emptyState{
-		Kind: "none", Text: "No deliveries yet. Subscribe an endpoint, post an event, and look at its delivery, with a key of yours as $KEY:",
+		Kind: "none", Text: "No deliveries yet. Subscribe an endpoint, post an event, and look at its delivery, with your key in $KEY:",
 		Curl: `curl $API/v1/subscriptions -H "Authorization: Bearer $KEY" -d '{"tenant": "acme", "name": "CRM sync", "events": ["ticket.*"], "request": {"url": "https://crm.example.com/hook"}}'
 curl $API/v1/events -H "Authorization: Bearer $KEY" -d '{"tenant": "acme", "type": "ticket.created", "data": {"id": 20817}}'
 curl $API/v1/deliveries -H "Authorization: Bearer $KEY"`,
@@ -124,7 +124,7 @@ curl $API/v1/deliveries -H "Authorization: Bearer $KEY"`,
 // statusInWords is the sentence that people read first.
 func statusInWords(data *overviewData, now time.Time) statusLine {
 	if data.now.Failed != nil {
-		return statusLine{faultLevel(), "How it is could not be read."}
+		return statusLine{faultLevel(), "The current state could not be read."}
 	}
 	warns := false
 	words := []string{"Nothing is overdue."}
@@ -256,7 +256,7 @@ func workOf(data *overviewData, unbound bool) workBox {
 		box.Operations = append(box.Operations, operationRow{o, o.Handled()})
 	}
 	if data.health.Failed != nil {
-		box.Engine = append(box.Engine, "What the process lacks could not be read.")
+		box.Engine = append(box.Engine, "The health of the process could not be read.")
 	}
 	for _, m := range data.health.Value.Missing {
 		box.Engine, box.EngineBad = append(box.Engine, m.Name+": "+m.Message+"."), true
@@ -269,7 +269,7 @@ func workOf(data *overviewData, unbound bool) workBox {
 	}
 	workers := data.now.Value.Workers
 	if len(workers) == 0 {
-		box.Engine, box.EngineBad = append(box.Engine, "No worker lives: nothing is sent."), true
+		box.Engine, box.EngineBad = append(box.Engine, "No worker runs: nothing is sent."), true
 		return box
 	}
 	places, taken, versions := 0, 0, map[string]bool{}
@@ -277,9 +277,9 @@ func workOf(data *overviewData, unbound bool) workBox {
 		places, taken = places+w.Slots+w.SlowSlots, taken+w.SlotsTaken+w.SlowSlotsTaken
 		versions[w.Version] = true
 	}
-	box.Engine = append(box.Engine, fmt.Sprintf("%s, %s of %s places taken.", plural(len(workers), "worker", "workers"), count(taken), count(places)))
+	box.Engine = append(box.Engine, fmt.Sprintf("%s, %s of %s slots in use.", plural(len(workers), "worker", "workers"), count(taken), count(places)))
 	if len(versions) > 1 {
-		box.Engine = append(box.Engine, "They are of different versions: an upgrade is under way.")
+		box.Engine = append(box.Engine, "The workers have different versions: an upgrade is under way.")
 	}
 	return box
 }

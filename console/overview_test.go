@@ -50,7 +50,7 @@ func TestStatusInWords(t *testing.T) {
 		{"overdue", overviewData{now: answered(switchboard.OpenStatus{Overdue: 14, OldestAt: overviewAt.Add(-6 * time.Minute)}), hour: answered(trafficOf(1, 0)), failures: answered(failing)}, fault,
 			"14 deliveries are overdue. The oldest open one was accepted 6 min ago. 100 % of the attempts of the last hour were delivered. 2 hosts fail."},
 		{"not started", overviewData{now: answered(switchboard.OpenStatus{Backlog: 7})}, fault, "Nothing is overdue. 7 deliveries wait to be started in Temporal. No attempt was made in the last hour."},
-		{"unknown", overviewData{now: read[switchboard.OpenStatus]{Failed: &problem{}}}, fault, "How it is could not be read."},
+		{"unknown", overviewData{now: read[switchboard.OpenStatus]{Failed: &problem{}}}, fault, "The current state could not be read."},
 		{"traffic unknown", overviewData{hour: read[switchboard.Traffic]{Failed: &problem{}}}, good, "Nothing is overdue."},
 	} {
 		if got := statusInWords(&c.data, overviewAt); got.Text != c.want || got.Level != c.level {
@@ -98,7 +98,7 @@ func TestOverviewTemplate(t *testing.T) {
 		"crm.example.com", "503 Service Unavailable", "TLS expired", "&lt;b&gt;", "There are more groups",
 		"/console/deliveries?failure=http_5xx&amp;host=crm.example.com&amp;last=all&amp;state=retrying&amp;state=held&amp;state=blocked&amp;status_code=503",
 		"/console/operations/plan?action=retry&amp;failure=tls_expired&amp;host=%3Cb%3E&amp;last=24h&amp;state=failed",
-		"40 of 100", "0 so far", "temporal: does not answer.", "2 workers, 12 of 250 places taken.", "different versions",
+		"40 of 100", "0 so far", "temporal: does not answer.", "2 workers, 12 of 250 slots in use.", "different versions",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
@@ -109,7 +109,7 @@ func TestOverviewTemplate(t *testing.T) {
 	}
 	viewer := &switchboard.Session{Caller: switchboard.Caller{Role: switchboard.RoleViewer, Tenant: "acme"}}
 	got = execute(t, "overview", newOverviewPage(&full, viewer, day, overviewAt))
-	for _, hidden := range []string{"Act on all", "Not started", "places taken"} {
+	for _, hidden := range []string{"Act on all", "Not started", "slots in use"} {
 		if strings.Contains(got, hidden) {
 			t.Errorf("a viewer of one tenant sees %q", hidden)
 		}

@@ -155,7 +155,7 @@ func (c *Console) writePage(v *visit, a answer) {
 	if err != nil {
 		if a.template == errorTemplate { // the error page itself cannot be shown
 			logOf(v.request).cause = err
-			c.write(v, answer{text: "an internal error, which is ours; the log holds it under the request id " + requestID(v.request), code: http.StatusInternalServerError})
+			c.write(v, answer{text: "an internal error; the log has it under the request id " + requestID(v.request), code: http.StatusInternalServerError})
 			return
 		}
 		c.write(v, errorPage(v, err))

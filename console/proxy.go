@@ -42,7 +42,7 @@ func ParseGroups(text string) ([]Group, error) {
 		case !g.Role.HasConsole():
 			return nil, fmt.Errorf("%q: the role must be admin, integrator, support or viewer", part)
 		case slices.ContainsFunc(groups, func(other Group) bool { return other.Name == g.Name }):
-			return nil, fmt.Errorf("the group %q is there twice", g.Name)
+			return nil, fmt.Errorf("the group %q is listed twice", g.Name)
 		}
 		groups = append(groups, g)
 	}
@@ -78,7 +78,7 @@ func (c *Console) proxied(r *http.Request) (*proxied, error) {
 		return nil, nil
 	}
 	if !c.isProxy(peerOf(r)) {
-		c.Logger.WarnContext(r.Context(), "headers that name a person are ignored: who sent them is not the proxy", "peer", peerOf(r), "request_id", requestID(r))
+		c.Logger.WarnContext(r.Context(), "headers that name a person are ignored: the proxy did not send them", "peer", peerOf(r), "request_id", requestID(r))
 		return nil, nil
 	}
 	names := r.Header.Values(p.Header)
@@ -89,7 +89,7 @@ func (c *Console) proxied(r *http.Request) (*proxied, error) {
 		return nil, switchboard.Errorf(switchboard.CodeForbidden, "the proxy in front of the console names more than one person")
 	}
 	if err := switchboard.CheckPerson(p.Header, names[0]); err != nil {
-		return nil, switchboard.Errorf(switchboard.CodeForbidden, "the name that the proxy in front of the console gives cannot be used")
+		return nil, switchboard.Errorf(switchboard.CodeForbidden, "the proxy in front of the console gives a name that cannot be used")
 	}
 	var theirs []string
 	for _, value := range r.Header.Values(p.GroupsHeader) {

@@ -64,7 +64,7 @@ func TestUntrustedPeer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, behindProxy("10.0.0.0/8"))
 	got := f.nobody().get("/console", "X-Person", "eve@example.com", "X-Groups", "wh-admin", "X-Forwarded-For", "10.0.0.1", "X-Real-Ip", "10.0.0.1", "Forwarded", "for=10.0.0.1").want(t, http.StatusSeeOther)
-	if got.header.Get("Set-Cookie") != "" || !strings.Contains(f.logs.String(), "who sent them is not the proxy") {
+	if got.header.Get("Set-Cookie") != "" || !strings.Contains(f.logs.String(), "the proxy did not send them") {
 		t.Errorf("%v", got.header)
 	}
 	none := newFixture(t)

@@ -57,7 +57,7 @@ func (r *queryReader) number(name string) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		r.fail(name, "is %q, which is no whole number", text)
+		r.fail(name, "is %q, which is not a whole number", text)
 	}
 	return n
 }
@@ -70,7 +70,7 @@ func (r *queryReader) flag(name string) bool {
 	case "true":
 		return true
 	default:
-		r.fail(name, "is %q: it is true or false", text)
+		r.fail(name, "is %q: it must be true or false", text)
 		return false
 	}
 }

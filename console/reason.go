@@ -7,7 +7,7 @@ func reasonFault(reason string) string {
 	const least, most = 3, 500
 	switch n := utf8.RuneCountInString(reason); {
 	case n < least:
-		return "say why, in 3 letters or more: whoever finds it done reads it"
+		return "say why, in at least 3 letters: people who see the result read it"
 	case n > most:
 		return "is longer than 500 letters"
 	}

@@ -70,7 +70,7 @@ func (c *Console) recovered(w *statusWriter, r *http.Request, serve http.Handler
 		}
 		logOf(r).cause = fmt.Errorf("panic: %v\n%s", caught, debug.Stack())
 		if w.status == 0 {
-			http.Error(w, "an internal error, which is ours; the log holds it under the request id "+requestID(r), http.StatusInternalServerError)
+			http.Error(w, "an internal error; the log has it under the request id "+requestID(r), http.StatusInternalServerError)
 		}
 	}()
 	serve(w, r)

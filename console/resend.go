@@ -227,7 +227,7 @@ func (t *typedResend) changes(forge bool) (client.ResendChanges, []fieldFault) {
 	if t.Timeout != "" {
 		timeout, err := time.ParseDuration(t.Timeout)
 		if err != nil {
-			faults = append(faults, fieldFault{"timeout", "is no duration, as 20s is one"})
+			faults = append(faults, fieldFault{"timeout", "is not a duration such as 20s"})
 		}
 		limit := switchboard.Duration(timeout)
 		changes.Timeout = &limit
@@ -238,7 +238,7 @@ func (t *typedResend) changes(forge bool) (client.ResendChanges, []fieldFault) {
 		}
 		name, value, is := strings.Cut(line, ":")
 		if !is || strings.TrimSpace(name) == "" {
-			faults = append(faults, fieldFault{"headers", "needs a line for each header, as X-Replay: 1"})
+			faults = append(faults, fieldFault{"headers", "needs one line for each header, such as X-Replay: 1"})
 			break
 		}
 		if changes.Headers == nil {
@@ -258,7 +258,7 @@ func previewViewOf(now, changed *client.ResendPreview, changes client.ResendChan
 		Elsewhere: changed.Elsewhere, Warnings: changed.Warnings,
 	}
 	if now == nil {
-		v.NotCompared = "Without the changes the request cannot be made, so they are not compared."
+		v.NotCompared = "The request cannot be made without the changes, so there is nothing to compare."
 		return v
 	}
 	if now.URL != changed.URL {
@@ -269,13 +269,13 @@ func previewViewOf(now, changed *client.ResendPreview, changes client.ResendChan
 		v.Differences = append(v.Differences, difference{"timeout", "the subscription's", changes.Timeout.String(), "changed"})
 	}
 	if json.Valid([]byte(now.Body)) && changed.Body != "" && !json.Valid([]byte(changed.Body)) {
-		v.Warnings = append(v.Warnings, "the body was JSON, and is none any more")
+		v.Warnings = append(v.Warnings, "the body was JSON, and no longer is")
 	}
 	switch {
 	case changed.Redacted != nil:
-		v.NotCompared = "The bodies are not shown, and not compared: that needs the permission read_payload."
+		v.NotCompared = "The bodies are neither shown nor compared: that needs the permission read_payload."
 	case now.BodyEncoding != "" || changed.BodyEncoding != "":
-		v.NotCompared = "The bodies are no text, and not compared."
+		v.NotCompared = "The bodies are not text, so they are not compared."
 	default:
 		v.Differences = slices.Concat(v.Differences, diffBodies(now.Body, changed.Body))
 	}

@@ -30,7 +30,7 @@ func (c *Console) resendChanges(v *visit) (answer, error) {
 		return answer{}, err
 	}
 	if made.ResendOf == "" {
-		return answer{}, switchboard.Errorf(switchboard.CodeNotFound, "delivery %s is no resend", made.ID)
+		return answer{}, switchboard.Errorf(switchboard.CodeNotFound, "delivery %s is not a resend", made.ID)
 	}
 	shown := changesPage{ID: made.ID, Back: linkDelivery(made.ID), Original: resendLink{ID: made.ResendOf, Address: linkDelivery(made.ResendOf)}, Changed: made.Changed}
 	original, err := v.api.GetDelivery(ctx, made.ResendOf)
@@ -73,11 +73,11 @@ func (p *changesPage) compare(before, after *client.Attempt, sent, resent *clien
 	case sent.Redacted != nil || resent.Redacted != nil:
 		p.Bodies = "The bodies that were sent differ: " + bytesInWords(sent.Request.Bytes) + ", and " + bytesInWords(resent.Request.Bytes) + ". Their content needs the permission read_payload."
 	case sent.BodyEncoding != "" || resent.BodyEncoding != "":
-		p.Bodies = "The bodies that were sent differ, and are no text."
+		p.Bodies = "The bodies that were sent differ, and are not text."
 	default:
 		p.Differences = slices.Concat(p.Differences, diffBodies(sent.Body, resent.Body))
 		if sent.Same != "true" || resent.Same != "true" {
-			p.Bodies = "At least one of the bodies is not known byte for byte: what is compared is what would be sent now."
+			p.Bodies = "At least one of the bodies is not known byte for byte: the comparison shows what would be sent now."
 		}
 	}
 }

@@ -62,10 +62,10 @@ func (c *Console) signIn(v *visit) (answer, error) {
 		return page("sign_in", "Sign in", shown).status(status), nil
 	}
 	if c.NoKeys {
-		return answer{}, switchboard.Errorf(switchboard.CodeForbidden, "nobody signs in with a key here")
+		return answer{}, switchboard.Errorf(switchboard.CodeForbidden, "signing in with a key is turned off here")
 	}
 	if err := switchboard.CheckPerson("name", shown.Name); err != nil {
-		return again(http.StatusUnprocessableEntity, "name", "say who you are: what you do is recorded with it")
+		return again(http.StatusUnprocessableEntity, "name", "say who you are: your changes are recorded with this name")
 	}
 	var caller switchboard.Caller
 	err := c.try(v, func(ctx context.Context) (err error) {

@@ -48,7 +48,7 @@ func snippetsOf(sub *client.Subscription) (snippetTab, error) {
 	s := sub.Signature
 	tab := snippetTab{Scheme: string(s.Scheme), Header: s.Header, Keys: s.PublicKeys, Secrets: s.Secrets}
 	if s.Scheme == "none" {
-		tab.Note = "Requests are not signed: anybody who knows the address can send what looks like them."
+		tab.Note = "Requests are not signed: anybody who knows the address can send requests that look like them."
 		return tab, nil
 	}
 	for _, l := range languages() {

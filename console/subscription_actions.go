@@ -107,7 +107,7 @@ func refusal(sub *client.Subscription, action string) string {
 		}
 	case "verify":
 		if sub.State != switchboard.SubscriptionUnverified {
-			return "the subscription is " + string(sub.State) + ", and verify is for one that is unverified"
+			return "the subscription is " + string(sub.State) + ", and only an unverified one can be verified"
 		}
 	case "rotate":
 		if sub.Signature.Scheme == "none" {
@@ -202,14 +202,14 @@ func (c *Console) rotateSecret(v *visit) (answer, error) {
 		return answer{}, err
 	}
 	if opened := v.request.PostFormValue("version"); opened != strconv.Itoa(now.Version) {
-		return actionAgain(v, "rotate", &switchboard.Error{Code: switchboard.CodeConflict, Message: "The subscription has changed since version " + opened + ", which this form is of. " +
-			"If you have rotated the secret just now, it was shown then, and is not shown again"})
+		return actionAgain(v, "rotate", &switchboard.Error{Code: switchboard.CodeConflict, Message: "The subscription has changed since version " + opened + ", which this form shows. " +
+			"If you just rotated the secret, it was shown then, and is not shown again"})
 	}
 	rotation := client.Rotation{RevokePrevious: v.request.PostFormValue("revoke_previous") != ""}
 	if text := strings.TrimSpace(v.request.PostFormValue("grace")); text != "" && !rotation.RevokePrevious {
 		grace, err := switchboard.ParseDuration(text)
 		if err != nil {
-			return actionAgain(v, "rotate", &switchboard.Error{Code: switchboard.CodeInvalid, Field: "grace", Message: "must be a duration, as 24h or 30m"})
+			return actionAgain(v, "rotate", &switchboard.Error{Code: switchboard.CodeInvalid, Field: "grace", Message: "must be a duration, such as 24h or 30m"})
 		}
 		rotation.Grace = new(switchboard.Duration(grace))
 	}

@@ -127,7 +127,7 @@ func formOf(fields []formField, typed typedForm, sub *client.Subscription) (subs
 		if f.Kind == fieldSecret {
 			f.Kept = memberOf(document, f.Path) != nil
 			if f.Value != "" {
-				f.Value, f.Fault = "", "give it again: what was typed is not shown"
+				f.Value, f.Fault = "", "enter it again: secrets are not shown"
 			}
 		}
 	}
@@ -230,7 +230,7 @@ func (c *Console) createSubscription(v *visit) (answer, error) {
 	if err != nil {
 		return formAgain(fields, typed, nil, err)
 	}
-	return saved(&made, "The subscription is made"), nil
+	return saved(&made, "The subscription is created"), nil
 }
 
 func (c *Console) editSubscription(v *visit) (answer, error) {
@@ -302,7 +302,7 @@ func showConflict(v *visit, fields []formField, typed typedForm) (answer, error)
 	}
 	shown.Conflict = rows
 	shown.Faults = []fieldFault{{Text: "Somebody else has changed it since version " + strconv.Itoa(opened) + ", which you opened: it is at version " + strconv.Itoa(sub.Version) +
-		" now. Below are both; what you typed is in the form, upon what is stored. Save it again, or go back"}}
+		" now. Both are below; the form has your changes on top of the stored version. Save it again, or go back"}}
 	return page("subscription_edit", shown.Title, shown).status(http.StatusConflict), nil
 }
 

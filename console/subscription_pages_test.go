@@ -111,7 +111,7 @@ func TestPauseAndResume(t *testing.T) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	ana.get(path).want(t, http.StatusOK, "paused since", "by Ana", "Resume…").safe(t)
-	ana.post(path+"/pause", url.Values{"reason": {"once more"}}).want(t, http.StatusConflict, "the subscription is paused, and pause is for one that is active")
+	ana.post(path+"/pause", url.Values{"reason": {"once more"}}).want(t, http.StatusConflict, "the subscription is paused, but pause needs one that is active")
 	f.accept("acme", "e1", `{"a":1}`)
 	f.accept("acme", "e2", `{"a":1}`)
 	ana.get(path+"/resume").want(t, http.StatusOK, "2 deliveries are held, the oldest since", "released 50 a second, and sent at most 16 at a time: about 1 s")

@@ -230,10 +230,10 @@ func newSubscriptionsPage(now time.Time, f subscriptionsFilter, found foundSubsc
 	}
 	p.Chips = subscriptionChips(f)
 	if len(p.Rows) == 0 {
-		p.Empty = &emptyState{Kind: "none", Text: "No subscription yet. Make one here, or with a key of yours as $KEY:",
+		p.Empty = &emptyState{Kind: "none", Text: "No subscription yet. Make one here, or with your key in $KEY:",
 			Curl: `curl $API/v1/subscriptions -H "Authorization: Bearer $KEY" -d '{"tenant": "acme", "name": "CRM sync", "events": ["ticket.*"], "request": {"url": "https://crm.example.com/hook"}}'`}
 		if len(p.Chips) > 0 {
-			p.Empty = &emptyState{Kind: "match", Text: "No subscription matches. The filters, each of which can be taken away:", Chips: p.Chips}
+			p.Empty = &emptyState{Kind: "match", Text: "No subscription matches. Remove a filter:", Chips: p.Chips}
 		}
 	}
 	return p

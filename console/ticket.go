@@ -182,9 +182,9 @@ func followsText(d *client.Delivery, sub *client.Subscription, now time.Time) st
 	case d.State == switchboard.StateCancelled:
 		return "It was cancelled, and we do not send it again."
 	case d.State == switchboard.StateFailed:
-		return "We do not send it again by ourselves; once the cause is gone we can."
+		return "We do not send it again automatically, but we can once the cause is gone."
 	case d.Diagnosis == nil || d.Diagnosis.Next.At == nil:
-		return "It waits on our side at the moment, and is sent once that has ended."
+		return "It waits on our side at the moment, and is sent afterwards."
 	}
 	next := &d.Diagnosis.Next
 	verb := "We send it again"
@@ -229,7 +229,7 @@ func askOf(d *client.Delivery) string {
 		case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 			return "Please check the address that you gave us."
 		case http.StatusTooManyRequests:
-			return "Please tell us if the endpoint should get fewer requests at a time."
+			return "Please tell us if the endpoint should get fewer requests at the same time."
 		}
 		return "Please check why the endpoint refuses the request."
 	}

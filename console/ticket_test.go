@@ -22,12 +22,12 @@ func TestCustomerTicket(t *testing.T) {
 		want     string
 	}{
 		{switchboard.StateRetrying, switchboard.FailureHTTP5xx, 3, sent(three) + "Each was answered 503 Service Unavailable within 210 ms. " + again + " Please check the log of the endpoint at these times."},
-		{switchboard.StateFailed, switchboard.FailureHTTP4xx, 1, sent(one) + "It was answered 404 Not Found within 210 ms. We do not send it again by ourselves; once the cause is gone we can. Please check the address that you gave us."},
+		{switchboard.StateFailed, switchboard.FailureHTTP4xx, 1, sent(one) + "It was answered 404 Not Found within 210 ms. We do not send it again automatically, but we can once the cause is gone. Please check the address that you gave us."},
 		{switchboard.StateDelivered, "", 1, sent(one) + "It was answered 200 OK within 210 ms. It has arrived, and we send nothing more."},
 		{switchboard.StateRetrying, switchboard.FailureTimeout, 3, sent(three) + "Each failed: crm.example.com gave no complete answer within 10 s. " + again + " Please let the endpoint answer first, and work later."},
-		{switchboard.StateHeld, switchboard.FailureConnectRefused, 1, sent(one) + "It failed: nobody listens at crm.example.com. It waits on our side at the moment, and is sent once that has ended. Please check the address, its DNS and its firewall."},
+		{switchboard.StateHeld, switchboard.FailureConnectRefused, 1, sent(one) + "It failed: nobody listens at crm.example.com. It waits on our side at the moment, and is sent afterwards. Please check the address, its DNS and its firewall."},
 		{switchboard.StateCancelled, switchboard.FailureAborted, 1, sent(one) + "It failed: the request was not completed. It was cancelled, and we do not send it again."},
-		{switchboard.StateFailed, switchboard.FailureRender, 1, sent(one) + "It failed: the request was not completed. We do not send it again by ourselves; once the cause is gone we can."},
+		{switchboard.StateFailed, switchboard.FailureRender, 1, sent(one) + "It failed: the request was not completed. We do not send it again automatically, but we can once the cause is gone."},
 		{switchboard.StatePending, "", 0, "We have not sent ticket.created to crm.example.com yet; it was accepted at 11:20:00 UTC. We send it at 13:20:00 UTC, and then up to 11 times until about Sun 1 Feb 00:20:00 UTC."},
 	} {
 		got := customerTicket(seenDelivery(c.state, c.failure, c.attempts), seenSubscription(), seenAt())

@@ -68,12 +68,12 @@ func (c *Console) tryIt(v *visit) (answer, error) {
 func newTryItPage(data *tryItData) tryItPage {
 	steps := []tryItStep{
 		{
-			Title: "See what fails", Text: "The overview groups failures by host and kind: is it one customer, or everybody? An endpoint that fails again and again has its breaker open, and what is for it is held.",
+			Title: "See what fails", Text: "The overview groups failures by host and kind: is it one customer, or everybody? If an endpoint fails again and again, its breaker opens, and its deliveries are held.",
 			Address: Root, LinkText: "Overview, failing now",
 		},
-		{Title: "Read why", Text: "Each delivery says what happened, what follows and when, who can end it, and what to do. Below are its attempts, with what was sent and answered.", LinkText: "A delivery that does not arrive"},
-		{Title: "Send one again", Text: "A delivery that has failed starts anew with all its attempts. The reason that you give is kept beside your name.", LinkText: "Retry a failed delivery"},
-		{Title: "Send all that failed", Text: "The plan counts first, and shows samples. What is accepted after it is not touched. Do it when the receiver works again: a delivery that fails once more can be retried once more.", LinkText: "Plan a retry of all that failed"},
+		{Title: "Read why", Text: "Each delivery says what happened, what happens next and when, who can end it, and what to do. Its attempts are below, with requests and responses.", LinkText: "A delivery that does not arrive"},
+		{Title: "Send one again", Text: "A failed delivery starts again with all its attempts. Your reason is stored with your name.", LinkText: "Retry a failed delivery"},
+		{Title: "Send all that failed", Text: "The plan counts first, and shows samples. Deliveries that are accepted later are not touched. Start it when the receiver works again; a delivery that fails again can be retried again.", LinkText: "Plan a retry of all that failed"},
 		{Title: "Pause an endpoint", Text: "Nothing is sent to a paused subscription, and nothing is lost: its deliveries are held until it is resumed.", LinkText: "Pause a subscription"},
 	}
 	for _, d := range []*client.Delivery{data.failed, data.retrying, data.held} { // the last of them counts

@@ -110,7 +110,7 @@ func (c *checker) warnIfNoneMatches(f Filter) {
 			least, nearest, reason = len(failed), s.eventType, failed[len(failed)-1].Text
 		}
 	}
-	c.warn(field, "takes none of the %d samples of these events (%s), which is well if it asks for other values; nearest is %s: %s",
+	c.warn(field, "takes none of the %d samples of these events (%s), which is fine if it asks for other values; nearest is %s: %s",
 		len(c.samples), strings.Join(c.platforms, ", "), nearest, reason)
 }
 

@@ -82,7 +82,7 @@ func TestCheck(t *testing.T) {
 		{`{"data":{"ticket":"7"}}`, `data.ticket is an object in*a text`},
 
 		// what no sample satisfies
-		{`{"data":{"ticket":{"status":"closed"}}}`, `filter: takes none of the 3 samples of these events (desk), which is well if it asks for other values; nearest is ticket.created: data.ticket.status is "open"; it must be "closed"`},
+		{`{"data":{"ticket":{"status":"closed"}}}`, `filter: takes none of the 3 samples of these events (desk), which is fine if it asks for other values; nearest is ticket.created: data.ticket.status is "open"; it must be "closed"`},
 		{`{"metadata":{"type":"ticket.creatd"}}`, `takes none of the 3 samples*metadata.type is "ticket.created"; it must be "ticket.creatd"`},
 		{`{"metadata":{"tenant":"globex"}}`, `takes none of the 3 samples*metadata.tenant is "acme"`},
 		{`{"data":{"ticket":{"id":"7"},"call":{"to":"556"}}}`, `takes none of the 3 samples*data.call.to does not exist`},

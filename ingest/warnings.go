@@ -19,9 +19,9 @@ func warningsOf(a *switchboard.Acceptance) []string {
 	for _, field := range a.Differs {
 		switch field {
 		case "data":
-			warnings = append(warnings, "data: have the same value as the first time in other bytes; receivers get the first ones")
+			warnings = append(warnings, "data: have the same value as in the first post, but other bytes; receivers get the first ones")
 		default:
-			warnings = append(warnings, field+": is not what was given the first time, which stays")
+			warnings = append(warnings, field+": differs from the first post, which stays")
 		}
 	}
 	return warnings

@@ -142,7 +142,7 @@ func ownsEventTypes(caller switchboard.Caller) error {
 	if caller.Tenant == "" {
 		return nil
 	}
-	return switchboard.Errorf(switchboard.CodeForbidden, "event types are every tenant's: this key is bound to one")
+	return switchboard.Errorf(switchboard.CodeForbidden, "all tenants share event types: this key is bound to one tenant")
 }
 
 // DeleteEventType removes an event type that was added at run time, or the changes to one that came

@@ -64,7 +64,7 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 		}
 		switch {
 		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
-			return &switchboard.Error{Code: switchboard.CodeKeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
+			return &switchboard.Error{Code: switchboard.CodeKeyReused, Field: idempotencyField, Message: "was used with another request before: use a new one for each request"}
 		case len(rows) == 0 || rows[0].Status == nil: // or it was released just now
 			return underWay()
 		}

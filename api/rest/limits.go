@@ -99,7 +99,7 @@ func (g *keyGate) pass(ctx context.Context, store Store, remoteAddr string, key 
 	if g.refusals.empty(holder) && !g.good.Contains(hash) {
 		g.count(ctx, "rate_limited")
 		wait := time.Duration(float64(time.Second) / float64(g.refusals.limit))
-		return switchboard.Caller{}, &retryLaterError{switchboard.Errorf(switchboard.CodeRateLimited, "too many keys were refused that came from this address: try again later"), wait}
+		return switchboard.Caller{}, &retryLaterError{switchboard.Errorf(switchboard.CodeRateLimited, "too many keys from this address were refused: try again later"), wait}
 	}
 	caller, err := store.Authenticate(ctx, key)
 	switch {

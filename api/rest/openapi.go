@@ -136,7 +136,7 @@ func headerParameters(r *Route) []*huma.Param {
 	}
 	if r.method == http.MethodPost {
 		params = append(params, &huma.Param{Name: switchboard.IdempotencyHeader, In: "header", Schema: text(maxIdempotencyKey, "8e03978e-40d5-43e8-bc93-6894a57f9324"),
-			Description: "Makes the call safe to repeat: for 24 hours the same key with the same request gets the answer of the first time, and with another one it is refused"})
+			Description: "Makes the call safe to repeat: for 24 hours, the same key with the same request gets the first answer again; with another request it is refused"})
 	}
 	if r.acts {
 		params = append(params, &huma.Param{Name: actorHeader, In: "header", Schema: text(switchboard.MaxPerson, "marta@platform"),

@@ -101,7 +101,7 @@ func (e *retryLaterError) Unwrap() error { return e.err }
 func ProblemOf(err error, requestID string) *Problem {
 	e, ok := errors.AsType[*switchboard.Error](err)
 	if !ok || e.Code.Status() == http.StatusInternalServerError {
-		e = switchboard.Errorf(switchboard.CodeInternal, "an internal error, which is ours; the log holds it under the request id")
+		e = switchboard.Errorf(switchboard.CodeInternal, "an internal error; the log has it under the request id")
 	}
 	p := &Problem{Type: "about:blank", Status: e.Code.Status(), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
 	if s, ok := errors.AsType[*statusError](err); ok {

@@ -135,7 +135,7 @@ func (s *Server) newEngine() *gin.Engine {
 		s.refuse(c, switchboard.Errorf(switchboard.CodeNotFound, "there is nothing at this path"))
 	})
 	engine.NoMethod(func(c *gin.Context) {
-		s.refuse(c, &statusError{http.StatusMethodNotAllowed, switchboard.Errorf(switchboard.CodeInvalid, "this path does not know the method")})
+		s.refuse(c, &statusError{http.StatusMethodNotAllowed, switchboard.Errorf(switchboard.CodeInvalid, "this path does not support the method")})
 	})
 	return engine
 }

@@ -99,7 +99,7 @@ func (c *check) template(field string, where position, source string) error {
 		}
 	}
 	if filter := encodes[where]; filter != "" && template.Uses(filter) {
-		c.warn(field, "the filter "+filter+" encodes what is encoded for its place anyway, so that the receiver reads it encoded: leave it out, unless that is meant")
+		c.warn(field, "the filter "+filter+" encodes a value that is encoded for its place anyway, and the receiver reads it encoded: leave the filter out, unless you want that")
 	}
 	return inField(field, c.render(field, template))
 }

@@ -60,7 +60,7 @@ func TestPostedAgain(t *testing.T) {
 	first := post(0, "/v1/events", event)
 	again := post(1, "/v1/events", `{"id":"one","occurred_at":"2026-01-31t12:00:00z","type":"t","tenant":"acme","data":{"b":2.0, "a":1}}`)
 	if first.Code != http.StatusAccepted || again.Code != http.StatusAccepted || !strings.Contains(again.Body.String(), `"duplicate":true`) ||
-		!strings.Contains(again.Body.String(), "data: have the same value") || !strings.Contains(again.Body.String(), "occurred_at: is not what was given the first time") {
+		!strings.Contains(again.Body.String(), "data: have the same value") || !strings.Contains(again.Body.String(), "occurred_at: differs from the first post") {
 		t.Errorf("%d %s, then %d %s", first.Code, first.Body, again.Code, again.Body)
 	}
 	if conflict := post(1, "/v1/events", strings.Replace(event, `"b":2`, `"b":3`, 1)); conflict.Code != http.StatusConflict {
