@@ -115,7 +115,7 @@ func TestOverviewTemplate(t *testing.T) {
 		}
 	}
 	got = execute(t, "overview", newOverviewPage(&overviewData{none: true}, support, day, overviewAt))
-	for _, want := range []string{"No deliveries yet", "curl $API/v1/events", "Nothing fails.", "None. ", "No worker lives"} {
+	for _, want := range []string{"No deliveries yet", "curl $API/v1/events", "Nothing fails.", "None. ", "No worker runs"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
 		}

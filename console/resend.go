@@ -258,7 +258,7 @@ func previewViewOf(now, changed *client.ResendPreview, changes client.ResendChan
 		Elsewhere: changed.Elsewhere, Warnings: changed.Warnings,
 	}
 	if now == nil {
-		v.NotCompared = "The request cannot be made without the changes, so there is nothing to compare."
+		v.NotCompared = "The request cannot be made without the changes, so they are not compared."
 		return v
 	}
 	if now.URL != changed.URL {
