@@ -140,9 +140,9 @@ func TestFailuresInWords(t *testing.T) {
 	}{
 		"credentials": {stack.answering(http.StatusUnauthorized), []string{"refused our credentials with 401", "Settings of the subscription.", "Compare secret, auth and clock"}},
 		"path":        {stack.answering(http.StatusNotFound), []string{"has nothing at the path of the URL: 404", "Settings of the subscription.", "Correct the URL"}},
-		"redirect":    {stack.answering(http.StatusMovedPermanently), []string{"a redirect, which is not followed", "Settings of the subscription.", "Give the subscription the final URL"}},
+		"redirect":    {stack.answering(http.StatusMovedPermanently), []string{"a redirect; redirects are not followed", "Settings of the subscription.", "Give the subscription the final URL"}},
 		"nobody":      {"http://127.0.0.1:9", []string{"nobody listens at 127.0.0.1:9", "Their side.", "Check the port in the URL"}},
-		"broken":      {stack.answering(http.StatusInternalServerError), []string{"failed with 500", "Their side.", "Ask whoever runs the endpoint"}},
+		"broken":      {stack.answering(http.StatusInternalServerError), []string{"failed with 500", "Their side.", "Ask the owner of the endpoint"}},
 	}
 	var subscriptions []switchboard.Subscription
 	for name, c := range failing {
