@@ -120,20 +120,22 @@ func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time
 		return nil, nil
 	}
 	sub := conditions.Subscription
-	wait, reason := time.Duration(0), switchboard.ReasonWaitingForSlot
+	from, wait, reason := now, time.Duration(0), switchboard.ReasonWaitingForSlot
 	if sub.RateLimit.IsSet() {
 		taken, err := selectTurns(ctx, tx, map[string]turnsAsked{sub.ID: {sub.RateLimit, len(rows)}}, ahead)
 		if err != nil {
 			return nil, err
 		}
 		rows = rows[:min(len(rows), taken[sub.ID].granted)]
-		wait, reason = taken[sub.ID].first, switchboard.ReasonRateLimited
+		// The wait counts from the moment that the turns were taken, which may come long after now: others lock
+		// them too.
+		from, wait, reason = s.now(), taken[sub.ID].first, switchboard.ReasonRateLimited
 	}
-	from := map[string]switchboard.State{}
+	before := map[string]switchboard.State{}
 	var released []switchboard.Delivery
 	for _, r := range rows {
-		from[r.ID] = r.State
-		at := now.Add(max(0, wait)).Truncate(time.Microsecond)
+		before[r.ID] = r.State
+		at := from.Add(max(0, wait)).Truncate(time.Microsecond)
 		conditions.Delivery = &r.Delivery
 		a := switchboard.Admit(now, conditions)
 		// If the time of an ordered delivery is over, its attempt ends it. Here its key would be
@@ -151,7 +153,7 @@ func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time
 			wait += sub.RateLimit.Interval()
 		}
 	}
-	return released, s.saveTransitions(ctx, tx, switchboard.Action{}, from, rows...)
+	return released, s.saveTransitions(ctx, tx, switchboard.Action{}, before, rows...)
 }
 
 // clearQueueReason lets new deliveries be sent at once again, unless deliveries wait.

@@ -115,6 +115,38 @@ func TestQueueBehindARateLimit(t *testing.T) {
 	}
 }
 
+// TestTurnsCountFromWhenTheyAreTaken: a release that waits for the turns while another process has them makes no
+// delivery due before its turn.
+func TestTurnsCountFromWhenTheyAreTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.limited(16, switchboard.RateLimit{PerSecond: 0.001, Burst: 1})
+	must(t, second(b.TakeTurn(t.Context(), sub.ID, sub.RateLimit)))
+	a := beyondCap()
+	a.Reason = switchboard.ReasonRateLimited
+	must(t, second(b.QueueDelivery(t.Context(), b.post(1), a)))
+	b.advance(time.Second)
+	another, err := b.sql.Beginx()
+	must(t, err)
+	defer func() { _ = another.Rollback() }()
+	must(t, second(another.Exec("SELECT FROM subscription_rates FOR UPDATE")))
+	asked := b.clock()
+	released := make(chan error, 1)
+	var found []switchboard.Delivery
+	go func() {
+		var err error
+		found, err = b.ReleaseNext(t.Context(), sub.ID, 2500*time.Second, roomFor(16))
+		released <- err
+	}()
+	b.awaitLockWait()
+	b.advance(time.Hour)
+	must(t, another.Rollback())
+	must(t, next(t, "the release", released))
+	if len(found) != 1 || found[0].NextAttemptAt.Before(asked.Add(time.Hour)) {
+		t.Errorf("released %v, want one that is due after %s", found, asked.Add(time.Hour))
+	}
+}
+
 // TestQueueOfASubscriptionThatMayNotBeSent: it stays until the subscription may be sent to.
 func TestQueueOfASubscriptionThatMayNotBeSent(t *testing.T) {
 	t.Parallel()
