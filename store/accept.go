@@ -30,6 +30,8 @@ var acceptQuery = acceptStatement("FOR SHARE", "JOIN")
 var announceQuery = acceptStatement("FOR SHARE SKIP LOCKED", "LEFT JOIN")
 
 // acceptStatement locks the subscriptions in that way, and joins the deliveries with those locked.
+// The count of the locked makes Postgres lock them before it stores a name. Otherwise two statements
+// could wait for each other: one for a name, the other for a subscription that a third one changes.
 func acceptStatement(lock, join string) string {
 	return `
 WITH live AS MATERIALIZED (
@@ -37,7 +39,8 @@ WITH live AS MATERIALIZED (
 known AS (SELECT * FROM unnest($11::text[], $13::int[]) AS k(id, flow)),
 named AS (
 	INSERT INTO event_ids AS known (name, created_at, content)
-	SELECT name::uuid, created_at, content FROM unnest($8::text[], $6::timestamptz[], $9::bytea[]) AS n(name, created_at, content) WHERE name <> ''
+	SELECT name::uuid, created_at, content FROM unnest($8::text[], $6::timestamptz[], $9::bytea[]) AS n(name, created_at, content)
+	WHERE name <> '' AND (SELECT count(*) FROM live) >= 0
 	ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, content = excluded.content WHERE known.created_at < $12
 	RETURNING name),
 stored AS (
@@ -65,7 +68,7 @@ FROM stored LEFT JOIN made ON made.event_id = stored.id AND made.tenant = stored
 // pendingEvent is an event that is being accepted, with the result.
 type pendingEvent struct {
 	event           switchboard.Event
-	named           bool   // the platform chose its id
+	name            string // in event_ids; empty: the platform did not choose its id
 	only            string // deliver only to that subscription; empty: to all that take it
 	except          string // do not deliver to that subscription; empty: none
 	responseAwaited bool   // a caller waits for the first response
@@ -146,14 +149,17 @@ func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscr
 
 // pending fills in the fields that the platform left out of an event.
 func (s *Store) pending(caller switchboard.Caller, e switchboard.Event) *pendingEvent {
-	named := e.ID != ""
+	name := ""
+	if e.ID != "" {
+		name = eventKey{e.Tenant, e.ID}.name()
+	}
 	e.CreatedAt = s.now()
 	e.ID = cmp.Or(e.ID, switchboard.NewID(switchboard.EventPrefix, e.CreatedAt))
 	e.OccurredAt = e.OccurredAt.UTC().Truncate(time.Microsecond)
 	if e.OccurredAt.IsZero() {
 		e.OccurredAt = e.CreatedAt
 	}
-	return &pendingEvent{event: e, named: named, caller: caller}
+	return &pendingEvent{event: e, name: name, caller: caller}
 }
 
 func sizeOfEvents(call []*pendingEvent) int {
@@ -250,9 +256,10 @@ func (s *Store) storeEvents(ctx context.Context, db querier, statement string, f
 	return s.storeInOrder(ctx, inOrder)
 }
 
-// compareNames is the order in which the names of events are stored.
+// compareNames is the order in which the names of events are stored, and in which [deleteNames]
+// deletes them.
 func compareNames(a, b *pendingEvent) int {
-	return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
+	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.event.ID, b.event.ID))
 }
 
 // insertEvents stores the events whose names are free, with their new deliveries. Afterwards made
@@ -317,11 +324,11 @@ func (s *Store) acceptArguments(events []*pendingEvent) ([]any, error) {
 		ids, tenants, types, keys = append(ids, e.ID), append(tenants, e.Tenant), append(types, e.Type), append(keys, e.Key)
 		occurred, created = append(occurred, e.OccurredAt.Format(time.RFC3339Nano)), append(created, e.CreatedAt.Format(time.RFC3339Nano))
 		data, traces = append(data, e.Data), append(traces, e.TraceParent)
-		name, content := "", []byte{}
-		if p.named {
-			name, content = p.key().name(), contentOf(e)
+		content := []byte{}
+		if p.name != "" {
+			content = contentOf(e)
 		}
-		names, contents = append(names, name), append(contents, content)
+		names, contents = append(names, p.name), append(contents, content)
 		for _, m := range p.made {
 			rows, flows[m.SubscriptionID] = append(rows, m.row), m.candidate.Flow
 		}

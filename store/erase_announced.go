@@ -74,7 +74,7 @@ WHERE d.tenant = $3 ORDER BY d.id FOR UPDATE OF d`, pq.Array(ids), pq.Array(time
 WHERE e.created_at = n.created_at AND e.id = n.id AND e.tenant = $3`, pq.Array(ids), pq.Array(times), switchboard.OperatorTenant); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM event_ids WHERE name IN (SELECT "+eventName("$1", "id")+" FROM unnest($2::text[]) AS n(id))", switchboard.OperatorTenant, pq.Array(ids)); err != nil {
+		if err := deleteNames(ctx, tx, switchboard.OperatorTenant, ids); err != nil {
 			return err
 		}
 		deleted = len(events) + len(deliveries)

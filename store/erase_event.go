@@ -78,8 +78,10 @@ func (m maintenance) emptyEvent(ctx context.Context, e erasureRow, ids []string,
 		least, greatest := bounds(ids)
 		// If the last delivery of a key has ended, it blocks no other.
 		if _, err := tx.ExecContext(ctx, `
-DELETE FROM ordering_keys o USING deliveries d
-WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' AND o.subscription_id = d.subscription_id AND o.key = d.key AND o.last_delivery = d.id`,
+WITH unused AS MATERIALIZED (
+	SELECT o.subscription_id, o.key FROM ordering_keys o JOIN deliveries d ON o.subscription_id = d.subscription_id AND o.key = d.key AND o.last_delivery = d.id
+	WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' ORDER BY o.subscription_id, o.key FOR UPDATE OF o)
+DELETE FROM ordering_keys o USING unused u WHERE o.subscription_id = u.subscription_id AND o.key = u.key`,
 			pq.Array(ids), least, greatest); err != nil {
 			return err
 		}
@@ -131,4 +133,13 @@ UPDATE erasures SET finished_at = $2, cancelled = cancelled + $3, deliveries = $
 // and id.
 func eventName(tenant, id string) string {
 	return fmt.Sprintf(`encode(substring(sha256(convert_to(%s::text, 'UTF8') || '\x00'::bytea || convert_to(%s::text, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid`, tenant, id)
+}
+
+// deleteNames deletes events of the tenant from event_ids. It locks them in the order in which
+// events are accepted.
+func deleteNames(ctx context.Context, tx *sqlx.Tx, tenant string, ids []string) error {
+	_, err := tx.ExecContext(ctx, `
+DELETE FROM event_ids WHERE name = ANY(ARRAY(
+	SELECT name FROM event_ids WHERE name IN (SELECT `+eventName("$1", "id")+` FROM unnest($2::text[]) AS n(id)) ORDER BY name FOR UPDATE))`, tenant, pq.Array(ids))
+	return err
 }

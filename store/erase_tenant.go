@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -166,7 +165,7 @@ DELETE FROM events_`+suffix+` WHERE (created_at, id, tenant) IN (
 RETURNING id`, e.Tenant, e.CutOffAt, maintenanceRows); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM event_ids WHERE name IN (SELECT "+eventName("$1", "id")+" FROM unnest($2::text[]) AS n(id))", e.Tenant, pq.Array(events)); err != nil {
+		if err := deleteNames(ctx, tx, e.Tenant, events); err != nil {
 			return err
 		}
 		deleted = len(ids) + len(events)

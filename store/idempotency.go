@@ -80,7 +80,7 @@ func findEarlier(ctx context.Context, db querier, keys []eventKey) (map[eventKey
 func dropOwnIDs(ctx context.Context, db querier, pending []*pendingEvent) ([]*pendingEvent, error) {
 	var own []eventKey
 	for _, p := range pending {
-		if p.named && switchboard.IsID(switchboard.EventPrefix, p.event.ID) {
+		if p.name != "" && switchboard.IsID(switchboard.EventPrefix, p.event.ID) {
 			own = append(own, p.key())
 		}
 	}

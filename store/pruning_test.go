@@ -33,7 +33,7 @@ func TestHotStatementsTouchOnePartition(t *testing.T) {
 		"lock":                 strings.Join([]string{ids, id, id}, ", "),
 		"in order":             strings.Join([]string{ids, id, id}, ", "),
 		"save":                 strings.Join([]string{delivery, ids, id, id}, ", "),
-		"record fast":          strings.Join([]string{attempt, delivery, ids, id, id}, ", "),
+		"record fast":          strings.Join([]string{ids, id, id, attempt, delivery}, ", "),
 		"deliveries of events": fmt.Sprintf("'{evt-1}', '{acme}', ARRAY[%s::timestamptz], '{%[2]s}', '{%[2]s~}', '%[2]s', '%[2]s~'", at, lo),
 		"earlier events":       fmt.Sprintf("ARRAY['%032d'], '{evt-1}', '{acme}', ARRAY[%s::timestamptz]", 0, at),
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// recordFastQuery stores the attempts $1 that are simply the next of their delivery in its current
-// generation, and changes those deliveries to $2; $3 are their ids, with the bounds $4 and $5. It
+// recordFastQuery stores the attempts $4 that are simply the next of their delivery in its current
+// generation, and changes those deliveries to $5; $1 are their ids, with the bounds $2 and $3. It
 // does in one statement what [switchboard.Delivery.Record] does; a test compares the two.
 // recordRows handles what it does not return: attempts that are already recorded, are of an earlier
 // generation or are out of order. recordRows also handles awaited deliveries, which need a NOTIFY,
@@ -20,13 +20,13 @@ import (
 // IS TRUE prevents Postgres from finding the deliveries by their state. It would do so while few
 // are open, and keep that plan when very many are.
 var recordFastQuery = `
-WITH a AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::attempts, $1)),
-n AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::deliveries, $2)),
+WITH a AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::attempts, $4)),
+n AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::deliveries, $5)),
 moved AS (
 	UPDATE deliveries d SET state = n.state, reason = n.reason, permanent = n.permanent, attempts_made = n.attempts_made,
 		last_status_code = n.last_status_code, last_failure = n.last_failure, next_attempt_at = n.next_attempt_at, completed_at = n.completed_at,
 		temporal_run_id = n.temporal_run_id, dispatch_at = NULL
-	FROM n WHERE d.id = n.id AND d.id = ANY($3::text[]) AND d.id >= $4 AND d.id <= $5 AND d.generation = n.generation AND d.attempts_made = n.attempts_made - 1
+	FROM n WHERE d.id = n.id AND d.id = ` + lockedInOrder + ` AND d.id >= $2 AND d.id <= $3 AND d.generation = n.generation AND d.attempts_made = n.attempts_made - 1
 		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.response_awaited AND (n.completed_at IS NULL OR NOT d.ordered)
 		AND CASE WHEN n.state = 'failed' THEN NOT EXISTS (SELECT FROM subscriptions o WHERE o.tenant IN (d.tenant, '` + switchboard.OperatorTenant + `') AND o.operational AND o.deleted_at IS NULL) ELSE true END
 	RETURNING d.*),
@@ -40,7 +40,7 @@ func (s *Store) recordFast(ctx context.Context, records []switchboard.Record) (m
 	var attempts []attemptColumns
 	var moves []*row
 	first := map[string]switchboard.Record{} // by delivery: its second record comes after this statement
-	for _, r := range byNumber(records) {    // most plans lock the deliveries in this order
+	for _, r := range byNumber(records) {
 		if _, there := first[r.Attempt.DeliveryID]; there {
 			continue
 		}
@@ -66,7 +66,7 @@ func (s *Store) recordFast(ctx context.Context, records []switchboard.Record) (m
 	var rows []switchboard.Delivery
 	err = s.direct(ctx, "record attempts", func(ctx context.Context, db session) error {
 		rows = rows[:0]
-		return db.SelectContext(ctx, &rows, recordFastQuery, string(attemptsText), movesText, pq.Array(ids), least, greatest)
+		return db.SelectContext(ctx, &rows, recordFastQuery, pq.Array(ids), least, greatest, string(attemptsText), movesText)
 	})
 	moved := make(map[string]switchboard.Delivery, len(rows))
 	for _, d := range rows {
