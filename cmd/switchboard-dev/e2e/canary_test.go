@@ -33,8 +33,13 @@ func TestNothingLeaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var histories string // Temporal lists a workflow some time after its start
+	await(t, "all deliveries in the histories", func() bool {
+		histories = s.histories()
+		return !slices.ContainsFunc(acme.posted, func(id string) bool { return !strings.Contains(histories, id) })
+	})
 	places := map[string]string{
-		"log": s.log.String(), "metrics": string(metrics.body), "histories": s.histories(),
+		"log": s.log.String(), "metrics": string(metrics.body), "histories": histories,
 		"audit": string(s.call(http.MethodGet, "/v1/actions?limit=250", nil).body),
 	}
 	for kind, found := range words {
@@ -113,6 +118,7 @@ func (s *system) readable(p property) []string {
 type leaky struct {
 	property
 	secret switchboard.Secret // the first signing secret
+	posted []string           // the deliveries of its events
 }
 
 // leakyTraffic makes subscriptions, events, deliveries and mistakes that contain canaries, for
@@ -144,19 +150,18 @@ func (s *system) leakyTraffic(c canaries) leaky {
 	out.subscription, out.secret = s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request(r.URL, " {{ what }}")})
 	s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request("http://"+closed, "")})
 	s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request(r.URL, " {{ nothing.there }}")})
-	var posted []string
 	for _, what := range []string{"done", "fail", "move"} {
 		a := s.call(http.MethodPost, "/v1/events", fields{"tenant": "acme", "type": "ticket.created", "data": fields{"what": what, c.payload: c.payload}})
 		accepted := as[client.Acceptance](s.t, a)
 		out.ownEvent = accepted.ID
 		for _, d := range accepted.Deliveries {
-			posted = append(posted, d.ID)
+			out.posted = append(out.posted, d.ID)
 			if d.SubscriptionID == out.subscription {
 				out.delivery = d.ID
 			}
 		}
 	}
-	for _, id := range posted {
+	for _, id := range out.posted {
 		await(s.t, "the first attempt", func() bool { return s.delivery(id).AttemptsMade > 0 })
 	}
 	s.operate(out.delivery, "retry", "asked")
