@@ -241,12 +241,14 @@ func (h *Health) open(now time.Time, r HealthReport) bool {
 }
 
 // probeLater opens the breaker until the next probe, which comes after the interval, or when the
-// receiver asked for it.
+// receiver asked for it. The subscription's id and the interval seed how much later it comes.
 func (h *Health) probeLater(now time.Time, interval, retryAfter time.Duration) {
 	wait := interval
 	if retryAfter > 0 {
 		wait = min(max(retryAfter, MinProbeInterval), MaxDeferral)
 	}
+	share := (1 + fraction(h.SubscriptionID, int(interval/time.Second))) / 2
+	wait += time.Duration(share * ProbeSpread * float64(wait)).Truncate(time.Millisecond)
 	h.Breaker, h.ProbeInterval, h.ProbeAt, h.ProbeDeliveryID = BreakerOpen, interval, now.Add(wait), ""
 }
 

@@ -1,6 +1,7 @@
 package switchboard
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -67,8 +68,34 @@ func TestBreakerOpens(t *testing.T) {
 		if opened != (c.opensBy != "") || !strings.HasPrefix(h.BreakerReason, c.opensBy) {
 			t.Errorf("%s: opened %t, because %q; want %q", name, opened, h.BreakerReason, c.opensBy)
 		}
-		if opened && (h.Breaker != BreakerOpen || !h.BreakerSince.Equal(now) || !h.ProbeAt.Equal(now.Add(30*time.Second)) || h.LastFailureReason != "http_503") {
+		if opened && (h.Breaker != BreakerOpen || !h.BreakerSince.Equal(now) || !waits(h.ProbeAt.Sub(now), 30*time.Second) || h.LastFailureReason != "http_503") {
 			t.Errorf("%s: %+v", name, h)
+		}
+	}
+}
+
+// waits reports whether a wait for a probe is the one that is wanted, or longer by up to ProbeSpread.
+func waits(got, want time.Duration) bool {
+	return got >= want && float64(got) <= (1+ProbeSpread)*float64(want)
+}
+
+// TestProbesAreSpread: of endpoints that failed together, not many are probed in the same second.
+func TestProbesAreSpread(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	perSecond := map[int]int{}
+	const endpoints = 1000
+	for i := range endpoints {
+		h := Health{SubscriptionID: fmt.Sprint("sub_", i), FailuresInARow: 9, WindowAt: now}
+		h.Observe(now, HealthReport{Breaker: thresholds(func(*Breaker) {}), At: now, Verdict: EndpointFails, Reason: "http_503"})
+		if !waits(h.ProbeAt.Sub(now), MinProbeInterval) {
+			t.Fatalf("the probe comes after %s", h.ProbeAt.Sub(now))
+		}
+		perSecond[int(h.ProbeAt.Sub(now)/time.Second)]++
+	}
+	for second, probes := range perSecond { // 7.5 seconds, so 133 in each
+		if probes > 2*endpoints/7 {
+			t.Errorf("%d of %d are probed in second %d", probes, endpoints, second)
 		}
 	}
 }
@@ -178,6 +205,9 @@ func TestProbes(t *testing.T) {
 		got := h.Observe(now, HealthReport{
 			Breaker: thresholds(func(*Breaker) {}), DeliveryID: c.delivery, At: now.Add(-c.began), Verdict: verdictOf(c.kind), Reason: "http_500", RetryAfter: c.retryAfter,
 		})
+		if c.want.Breaker == BreakerOpen && waits(h.ProbeAt.Sub(now), c.want.ProbeAt.Sub(now)) {
+			c.want.ProbeAt = h.ProbeAt
+		}
 		if got != c.change || h != c.want {
 			t.Errorf("%s:\n %+v %+v\nwant\n %+v %+v", name, got, h, c.change, c.want)
 		}

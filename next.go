@@ -161,10 +161,10 @@ func (w waitParts) total() time.Duration {
 	return time.Duration(w.stretched * (1 + w.deviation))
 }
 
-// fraction maps a delivery's attempt to a stable number in [-1, 1).
-func fraction(delivery string, attempt int) float64 {
+// fraction maps an id and a number, such as a delivery's attempt, to a stable number in [-1, 1).
+func fraction(id string, number int) float64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(delivery + "/" + strconv.Itoa(attempt)))
+	_, _ = h.Write([]byte(id + "/" + strconv.Itoa(number)))
 	const bits = 20 // of the hash's best mixed end; enough for a share of 10 %
 	return float64(mix(h.Sum64())>>(64-bits))/(1<<(bits-1)) - 1
 }

