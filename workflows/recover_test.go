@@ -28,6 +28,7 @@ type endpoint struct {
 
 	steps   int
 	probes  []time.Duration // when each was released, after the beginning
+	due     []time.Duration // when each was due
 	began   time.Time
 	started []string // operations
 }
@@ -74,7 +75,7 @@ func (e *endpoint) NextRecovery(context.Context, string) (switchboard.RecoverySt
 		e.health.HalfOpen()
 		return e.health.Recovery(now), nil
 	}
-	e.probes = append(e.probes, now.Sub(e.began))
+	e.probes, e.due = append(e.probes, now.Sub(e.began)), append(e.due, e.health.ProbeAt.Sub(e.began))
 	e.health.LetThrough(now, e.held[0])
 	e.held = e.held[1:]
 	e.env.RegisterDelayedCallback(e.endProbe, time.Second)
@@ -127,16 +128,22 @@ func TestRecoverStory(t *testing.T) {
 	e := newEndpoint(t)
 	e.held, e.works = deliveriesHeld(10), e.began.Add(10*time.Minute)
 	result := e.run(t)
-	// Each interval begins when the probe before it has failed, a second after its release.
-	want := []time.Duration{30 * time.Second, 91 * time.Second, 212 * time.Second, 453 * time.Second, 934 * time.Second}
-	if !slices.Equal(e.probes, want) || result.Breaker != switchboard.BreakerClosed {
-		t.Errorf("probes at %v, %+v; want %v", e.probes, result, want)
+	if len(e.probes) != 5 || !slices.Equal(e.probes, e.due) || result.Breaker != switchboard.BreakerClosed {
+		t.Fatalf("probes at %v, %+v; want five, at %v", e.probes, result, e.due)
+	}
+	// Each wait begins when the probe before it has failed, a second after its release.
+	for i, interval := 1, 2*switchboard.MinProbeInterval; i < len(e.probes); i, interval = i+1, 2*interval {
+		wait := e.probes[i] - e.probes[i-1] - time.Second
+		if wait < interval || float64(wait) > (1+switchboard.ProbeSpread)*float64(interval) {
+			t.Errorf("probe %d comes after %s, want %s, or up to a quarter more", i, wait, interval)
+		}
 	}
 }
 
 // TestRecoverEnds: with nothing to wait for, the workflow ends.
 func TestRecoverEnds(t *testing.T) {
 	t.Parallel()
+	const afterLastProbe = -1
 	for name, c := range map[string]struct {
 		change func(*endpoint)
 		want   workflows.RecoverResult
@@ -166,7 +173,7 @@ func TestRecoverEnds(t *testing.T) {
 		"Postgres is away for a while": {func(e *endpoint) { e.faults = 3; e.gone = true }, workflows.RecoverResult{}, 7 * time.Second, 0},
 		"disabled after five days of failures": {func(e *endpoint) {
 			e.held, e.health.FailingSince = deliveriesHeld(10), e.began.Add(3*time.Minute-5*24*time.Hour)
-		}, workflows.RecoverResult{}, 213 * time.Second, 3},
+		}, workflows.RecoverResult{}, afterLastProbe, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -174,6 +181,9 @@ func TestRecoverEnds(t *testing.T) {
 			c.change(e)
 			result := e.run(t)
 			lasted := e.env.Now().UTC().Sub(e.began)
+			if c.lasts == afterLastProbe && len(e.probes) > 0 {
+				c.lasts = e.probes[len(e.probes)-1] + time.Second
+			}
 			if result != c.want || lasted != c.lasts || len(e.probes) != c.probes {
 				t.Errorf("%+v after %s, probes at %v; want %+v after %s", result, lasted, e.probes, c.want, c.lasts)
 			}
