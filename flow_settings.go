@@ -56,7 +56,7 @@ func (b Breaker) Check() error { return checkBounds(reflect.ValueOf(b), "") }
 const (
 	MinProbeInterval = 30 * time.Second
 	MaxProbeInterval = 15 * time.Minute
-	// ProbeSpread is the share by which a wait for a probe is lengthened at most, so that endpoints
+	// ProbeJitter is the share by which a wait for a probe is lengthened at most, so that endpoints
 	// that failed together are not probed together.
-	ProbeSpread = 0.25
+	ProbeJitter = 0.25
 )

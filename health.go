@@ -25,7 +25,7 @@ type Health struct {
 	BreakerReason   string        // why it opened, in words
 	FailingSince    time.Time     // the first failure after the last success; zero: the last attempt succeeded
 	ProbeAt         time.Time     // when the next probe is released, or the current one is given up; zero: none is planned
-	ProbeInterval   time.Duration // between the last two probes
+	ProbeInterval   time.Duration // the wait for the next probe, without jitter, unless the receiver asks for another
 	ProbeDeliveryID string        // the delivery that may pass while the breaker is open; empty: none
 	DeferredUntil   time.Time     // the receiver asked to send nothing before; zero: it did not
 	// QueueReason is why deliveries of the subscription wait in Postgres, such as rate_limited. New
@@ -248,7 +248,7 @@ func (h *Health) probeLater(now time.Time, interval, retryAfter time.Duration) {
 		wait = min(max(retryAfter, MinProbeInterval), MaxDeferral)
 	}
 	share := (1 + fraction(h.SubscriptionID, int(interval/time.Second))) / 2
-	wait += time.Duration(share * ProbeSpread * float64(wait)).Truncate(time.Millisecond)
+	wait += time.Duration(share * ProbeJitter * float64(wait)).Truncate(time.Millisecond)
 	h.Breaker, h.ProbeInterval, h.ProbeAt, h.ProbeDeliveryID = BreakerOpen, interval, now.Add(wait), ""
 }
 

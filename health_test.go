@@ -74,9 +74,9 @@ func TestBreakerOpens(t *testing.T) {
 	}
 }
 
-// waits reports whether a wait for a probe is the one that is wanted, or longer by up to ProbeSpread.
+// waits reports whether a wait for a probe is the one that is wanted, or longer by up to ProbeJitter.
 func waits(got, want time.Duration) bool {
-	return got >= want && float64(got) <= (1+ProbeSpread)*float64(want)
+	return got >= want && float64(got) <= (1+ProbeJitter)*float64(want)
 }
 
 // TestProbesAreSpread: of endpoints that failed together, not many are probed in the same second.

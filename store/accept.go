@@ -30,8 +30,9 @@ var acceptQuery = acceptStatement("FOR SHARE", "JOIN")
 var announceQuery = acceptStatement("FOR SHARE SKIP LOCKED", "LEFT JOIN")
 
 // acceptStatement locks the subscriptions in that way, and joins the deliveries with those locked.
-// The count of the locked makes Postgres lock them before it stores a name. Otherwise two statements
-// could wait for each other: one for a name, the other for a subscription that a third one changes.
+// The count of the locked subscriptions makes Postgres lock them before it stores a name. Otherwise
+// two statements could wait for each other: one for a name, the other for a subscription that a
+// third one changes.
 func acceptStatement(lock, join string) string {
 	return `
 WITH live AS MATERIALIZED (

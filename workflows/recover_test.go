@@ -134,7 +134,7 @@ func TestRecoverStory(t *testing.T) {
 	// Each wait begins when the probe before it has failed, a second after its release.
 	for i, interval := 1, 2*switchboard.MinProbeInterval; i < len(e.probes); i, interval = i+1, 2*interval {
 		wait := e.probes[i] - e.probes[i-1] - time.Second
-		if wait < interval || float64(wait) > (1+switchboard.ProbeSpread)*float64(interval) {
+		if wait < interval || float64(wait) > (1+switchboard.ProbeJitter)*float64(interval) {
 			t.Errorf("probe %d comes after %s, want %s, or up to a quarter more", i, wait, interval)
 		}
 	}
